@@ -1,0 +1,14 @@
+#include "gateway/cli/commands.h"
+
+const struct gbx_command *const gbx_command_tables[] = {
+        gbx_commands_site,
+        gbx_commands_user,
+        gbx_commands_policy,
+        gbx_commands_data,
+        gbx_commands_algo,
+        gbx_commands_review,
+        gbx_commands_job,
+        gbx_commands_trace,
+        gbx_commands_audit,
+        NULL,
+};
