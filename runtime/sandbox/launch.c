@@ -1,0 +1,203 @@
+#include "runtime/sandbox/launch.h"
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+enum {
+        RESULT_LIMIT = 4 * 1024 * 1024,
+        MESSAGE_LIMIT = 8 * 1024,
+        MAX_PIPES = 8,
+};
+
+int gbx_launch_pipe_open(struct gbx_launch_pipe *ret_pipe, size_t limit, void (*take)(void *, const char *, size_t),
+                         void *userdata, struct gbx_error *err) {
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return gbx_fail_errno(err, "cannot make a pipe");
+        *ret_pipe = (struct gbx_launch_pipe){ ends[0], ends[1], limit, take, userdata, 0, false };
+        return 0;
+}
+
+void gbx_launch_pipe_close(struct gbx_launch_pipe *pipe) {
+        gbx_close_fd(&pipe->read_end);
+        gbx_close_fd(&pipe->write_end);
+}
+
+static void take_into_buffer(void *userdata, const char *data, size_t size) {
+        (void)gbx_buffer_append(userdata, data, size, NULL);
+}
+
+static int make_spec_file(const json_t *spec, struct gbx_error *err) {
+        gbx_auto(gbx_free_pointer) char *text = json_dumps(spec, JSON_COMPACT);
+        gbx_auto(gbx_close_fd) int fd = memfd_create("sandbox-spec", MFD_CLOEXEC);
+        int r;
+
+        if (!text)
+                return gbx_fail_memory(err);
+        if (fd < 0)
+                return gbx_fail_errno(err, "cannot make a memory file for the sandbox spec");
+        r = gbx_write_all(fd, text, strlen(text), err);
+        if (r < 0)
+                return r;
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return gbx_fail_errno(err, "cannot rewind the sandbox spec");
+        return gbx_take_fd(&fd);
+}
+
+static void destroy_actions(posix_spawn_file_actions_t *actions) {
+        (void)posix_spawn_file_actions_destroy(actions);
+}
+
+/* In the child a dup2 of a descriptor onto itself clears close-on-exec, so numbers stay as the spec names them. */
+static int spawn(const struct gbx_launch *launch, int spec, int result, int message, pid_t *ret_pid,
+                 struct gbx_error *err) {
+        char spec_path[32], result_text[16];
+        char *const arguments[] = { (char *)(uintptr_t) "gbx-sandbox", (char *)(uintptr_t) "run", spec_path,
+                                    (char *)(uintptr_t) "--result-fd", result_text, NULL };
+        gbx_auto(destroy_actions) posix_spawn_file_actions_t actions;
+        int r;
+
+        (void)snprintf(spec_path, sizeof spec_path, "/proc/self/fd/%d", spec);
+        (void)snprintf(result_text, sizeof result_text, "%d", result);
+        r = posix_spawn_file_actions_init(&actions);
+        if (r == 0)
+                r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(&actions, spec, spec);
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(&actions, result, result);
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(&actions, message, STDERR_FILENO);
+        for (size_t i = 0; i < launch->descriptor_count && r == 0; i++)
+                r = posix_spawn_file_actions_adddup2(&actions, launch->descriptors[i], launch->descriptors[i]);
+        for (size_t i = 0; i < launch->pipe_count && r == 0; i++)
+                r = posix_spawn_file_actions_adddup2(&actions, launch->pipes[i].write_end, launch->pipes[i].write_end);
+        if (r == 0)
+                r = posix_spawn(ret_pid, launch->program, &actions, NULL, arguments, environ);
+        if (r != 0) {
+                errno = r;
+                return gbx_fail_errno(err, "cannot start '%s'", launch->program);
+        }
+        return 0;
+}
+
+/* Takes what one pipe has to give. */
+static void drain(struct gbx_launch_pipe *pipe) {
+        char block[16 * 1024];
+        ssize_t n = read(pipe->read_end, block, sizeof block);
+        size_t use;
+
+        if (n < 0 && errno == EINTR)
+                return;
+        if (n <= 0) {
+                gbx_close_fd(&pipe->read_end);
+                return;
+        }
+        use = (size_t)n > pipe->limit - pipe->taken ? pipe->limit - pipe->taken : (size_t)n;
+        pipe->truncated |= use < (size_t)n;
+        if (pipe->take && use > 0)
+                pipe->take(pipe->userdata, block, use);
+        pipe->taken += use;
+}
+
+static int read_pipes(struct gbx_launch_pipe *const *pipes, size_t count, struct gbx_error *err) {
+        for (;;) {
+                struct pollfd polls[MAX_PIPES + 2];
+                nfds_t open = 0;
+
+                for (size_t i = 0; i < count; i++) {
+                        polls[i] = (struct pollfd){ .fd = pipes[i]->read_end, .events = POLLIN };
+                        open += pipes[i]->read_end >= 0;
+                }
+                if (open == 0)
+                        return 0;
+                if (poll(polls, count, -1) < 0 && errno != EINTR)
+                        return gbx_fail_errno(err, "cannot wait for the sandbox");
+                for (size_t i = 0; i < count; i++)
+                        if (pipes[i]->read_end >= 0 && polls[i].revents)
+                                drain(pipes[i]);
+        }
+}
+
+static int parse_result(int status, const struct gbx_buffer *result, const struct gbx_buffer *message,
+                        json_t **ret_result, struct gbx_error *err) {
+        json_error_t problem;
+        json_t *json;
+        size_t length = message->size;
+
+        while (length > 0 && message->data[length - 1] == '\n')
+                length--;
+        if (!WIFEXITED(status))
+                return gbx_fail(err, -ECANCELED, "the sandbox launcher was killed by signal %d", WTERMSIG(status));
+        if (WEXITSTATUS(status) != 0)
+                return gbx_fail(err, WEXITSTATUS(status) == 2 ? -EINVAL : -ECANCELED, "%.*s",
+                                length ? (int)length : 37, length ? gbx_buffer_text(message) : "the sandbox launcher did not say why");
+        json = json_loadb(gbx_buffer_text(result), result->size, JSON_REJECT_DUPLICATES, &problem);
+        if (!json_is_object(json)) {
+                json_decref(json);
+                return gbx_fail(err, -ECANCELED, "the sandbox gave no readable result: %s", problem.text);
+        }
+        *ret_result = json;
+        return 0;
+}
+
+static void kill_launcher(const pid_t *pid) {
+        if (*pid > 0) {
+                (void)kill(*pid, SIGKILL);
+                while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
+        }
+}
+
+int gbx_launch_run(struct gbx_launch *launch, json_t **ret_result, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer result = {}, message = {};
+        gbx_auto(gbx_launch_pipe_close) struct gbx_launch_pipe result_pipe = { .read_end = -1, .write_end = -1 };
+        gbx_auto(gbx_launch_pipe_close) struct gbx_launch_pipe message_pipe = { .read_end = -1, .write_end = -1 };
+        gbx_auto(gbx_close_fd) int spec = make_spec_file(launch->spec, err);
+        gbx_auto(kill_launcher) pid_t pid = 0;
+        struct gbx_launch_pipe *pipes[MAX_PIPES + 2];
+        int r, status;
+
+        if (spec < 0)
+                return spec;
+        if (launch->pipe_count > MAX_PIPES)
+                return gbx_fail(err, -EINVAL, "more than %d pipes to a sandbox", MAX_PIPES);
+        r = gbx_launch_pipe_open(&result_pipe, RESULT_LIMIT, take_into_buffer, &result, err);
+        if (r < 0)
+                return r;
+        r = gbx_launch_pipe_open(&message_pipe, MESSAGE_LIMIT, take_into_buffer, &message, err);
+        if (r < 0)
+                return r;
+        r = spawn(launch, spec, result_pipe.write_end, message_pipe.write_end, &pid, err);
+        if (r < 0)
+                return r;
+        gbx_close_fd(&result_pipe.write_end);
+        gbx_close_fd(&message_pipe.write_end);
+        pipes[0] = &result_pipe;
+        pipes[1] = &message_pipe;
+        for (size_t i = 0; i < launch->pipe_count; i++) {
+                gbx_close_fd(&launch->pipes[i].write_end);
+                pipes[i + 2] = &launch->pipes[i];
+        }
+        r = read_pipes(pipes, launch->pipe_count + 2, err);
+        if (r < 0)
+                return r;
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return gbx_fail_errno(err, "cannot wait for the sandbox launcher");
+        pid = 0;
+        return parse_result(status, &result, &message, ret_result, err);
+}
