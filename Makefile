@@ -9,7 +9,7 @@ CC ?= gcc
 BUILD ?= build
 PREFIX ?= /usr/local
 MODULES := base policy watermark runtime/sandbox runtime/vault runtime/engine \
-           gateway/log gateway/store gateway/release gateway/egress gateway/cli
+           gateway/log gateway/store gateway/release gateway/egress gateway gateway/cli
 
 PACKAGES := libseccomp libcap libnl-3.0 libnl-route-3.0 libcrypto libssl lua5.4 yaml-0.1 jansson sqlite3 \
             libarchive libpcre2-8 libevent libevent_openssl smartcols
