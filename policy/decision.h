@@ -1,0 +1,139 @@
+/*
+ * Decisions: pure functions of (policy, request, state)
+ *
+ * Whoever acts asks here first and records the verdict. A request can be
+ * written as JSON and read back, so that the log can be replayed: the same
+ * policy and the same request give the same verdict, at any time, on any
+ * machine. Nothing here reads a clock, a file or a database.
+ *
+ * A verdict holds all reasons, not just the first: each a stable code (for
+ * programs) and a sentence (for people).
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "policy/approval.h"
+#include "policy/finding.h"
+#include "policy/policy.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum gbx_role {
+        GBX_ROLE_ANALYST = 1 << 0,
+        GBX_ROLE_REVIEWER = 1 << 1,
+        GBX_ROLE_ADMIN = 1 << 2,
+        GBX_ROLE_AUDITOR = 1 << 3,
+        GBX_ROLE_OWNER = 1 << 4,
+};
+
+/* "analyst,reviewer" to bits. -EINVAL for an unknown, repeated or missing role. */
+int gbx_roles_parse(const char *text, unsigned *ret_roles, struct gbx_error *err);
+
+/* Whether somebody with these roles may do `action` ("algo submit", "audit verify"; the table is in
+ * decision-action.c). 0: allowed. -EKEYREJECTED: not, and the message says which roles may; an action that is not in
+ * the table is allowed to nobody. */
+int gbx_decide_action(unsigned roles, const char *action, struct gbx_error *err);
+
+enum gbx_outcome {
+        GBX_OUTCOME_ALLOWED, /* of a run */
+        GBX_OUTCOME_DENIED,
+        GBX_OUTCOME_RELEASE, /* of outputs */
+        GBX_OUTCOME_HOLD,
+        GBX_OUTCOME_REFUSE,
+};
+const char *gbx_outcome_name(enum gbx_outcome outcome); /* "allowed", "denied", "release", "hold", "refuse" */
+
+struct gbx_reason {
+        const char *code; /* static: "too-few-approvals" */
+        char *text;       /* "1 of 2 approvals by other reviewers" */
+};
+
+struct gbx_verdict {
+        enum gbx_outcome outcome;
+        struct gbx_reason *reasons;
+        size_t count;
+};
+void gbx_verdict_free(struct gbx_verdict *verdict);
+
+/* {"outcome":"denied","reasons":[{"code":…,"text":…}]} */
+int gbx_verdict_json(const struct gbx_verdict *verdict, json_t **ret, struct gbx_error *err);
+
+/* --- may this run start? ---------------------------------------------------- */
+
+struct gbx_run_dataset {
+        char *name;
+        uint64_t version;
+        char *digest; /* of the version's manifest, "sha256:…" */
+        char *owner;
+        bool available; /* neither revoked nor destroyed */
+};
+
+struct gbx_run_approval {
+        char *reviewer;  /* the principal the view has it from */
+        unsigned roles;  /* of the reviewer now */
+        char *key;       /* the reviewer's public key line now; NULL: removed */
+        char *statement; /* the bytes that were signed */
+        char *signature; /* armored SSHSIG */
+        bool revoked;    /* withdrawn, by reviewer or admin */
+};
+
+/*
+ * As JSON (strict; every key is required, but "key" may be null):
+ *
+ * {"site":"…","now":"2026-11-25T02:30:00Z","requester":"bank-a","requester_roles":"analyst","submitter":"bank-a",
+ *  "algorithm":"sha256:…","engine":"lua","purpose":"credit-scoring","policy":"sha256:…" or null,
+ *  "datasets":[{"name":"credit","version":1,"digest":"sha256:…","owner":"fund","available":true}],
+ *  "parameters":{…},
+ *  "approvals":[{"reviewer":"wang","roles":"reviewer","key":"ssh-ed25519 …","statement":"…","signature":"…",
+ *                "revoked":false}]}
+ */
+struct gbx_run_request {
+        char *site;
+        int64_t now; /* UTC seconds since 1970 */
+        char *requester;
+        unsigned requester_roles;
+        char *submitter;
+        char *algorithm;
+        char *engine;
+        char *purpose;
+        char *policy; /* digest of the policy in force for the purpose; NULL: there is none */
+        struct gbx_run_dataset *datasets;
+        size_t dataset_count;
+        json_t *parameters;
+        struct gbx_run_approval *approvals;
+        size_t approval_count;
+};
+
+int gbx_run_request_from_json(const json_t *json, struct gbx_run_request *ret, struct gbx_error *err);
+int gbx_run_request_to_json(const struct gbx_run_request *request, json_t **ret, struct gbx_error *err);
+void gbx_run_request_free(struct gbx_run_request *request);
+
+/* Canonical text of any JSON value here: sorted keys, compact; its SHA-256 is what a log entry carries. */
+int gbx_json_canonical(const json_t *json, struct gbx_buffer *buffer, struct gbx_error *err);
+
+/* `policy` is the one whose digest the request names, NULL if there is none. -EINVAL if it is another one.
+ * Reason codes: no-policy, purpose, role, engine, dataset-not-covered, dataset-unavailable, no-dataset, parameters,
+ * too-few-approvals; and for each approval that does not count: approval-signature, approval-statement,
+ * approval-site, approval-algorithm, approval-engine, approval-dataset, approval-purpose, approval-policy,
+ * approval-reviewer, approval-role, approval-submitter, approval-expired, approval-too-long, approval-revoked,
+ * approval-key, approval-repeated. Reasons about approvals are given also when enough others count. */
+int gbx_decide_run(const struct gbx_policy *policy, const struct gbx_run_request *request, struct gbx_verdict *ret,
+                   struct gbx_error *err);
+
+/* --- may these outputs leave? ------------------------------------------------ */
+
+/* `table_count`: outputs that the gate could make canonical; `opaque_count`: the others, which only people can judge.
+ * Reason codes: findings-failed, findings-review, declared-counts, held-always, opaque-output, no-output,
+ * recipient. */
+struct gbx_release_request {
+        const char *requester; /* of the run */
+        const char *recipient;
+        size_t table_count;
+        size_t opaque_count;
+        bool declared_counts; /* some table's contributor counts are the job's own word */
+};
+int gbx_decide_release(const struct gbx_policy *policy, const struct gbx_release_request *request,
+                       const struct gbx_findings *findings, struct gbx_verdict *ret, struct gbx_error *err);
