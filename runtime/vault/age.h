@@ -134,7 +134,7 @@ int gbx_age_reader_new_memory(struct gbx_age_reader **ret, const void *data, siz
                               struct gbx_error *err);
 /*
  * 1: the next chunk's plaintext, verified, in `ret_data`, valid until the next
- * call. 0: the end, which is certain: the last chunk was marked as such and
+ * call (an empty file has one empty chunk). 0: the end, which is certain: the last chunk was marked as such and
  * nothing follows it. Negative: error; nothing of the bad chunk comes out.
  */
 int gbx_age_reader_next(struct gbx_age_reader *reader, const uint8_t **ret_data, size_t *ret_size,
@@ -142,7 +142,7 @@ int gbx_age_reader_next(struct gbx_age_reader *reader, const uint8_t **ret_data,
 /* The failure behind the last error of gbx_age_reader_next. */
 enum gbx_age_failure gbx_age_reader_failure(const struct gbx_age_reader *reader);
 /* After the end was reached. -EINVAL before. */
-int gbx_age_reader_facts(struct gbx_age_reader *reader, struct gbx_age_facts *ret_facts, struct gbx_error *err);
+int gbx_age_reader_facts(const struct gbx_age_reader *reader, struct gbx_age_facts *ret_facts, struct gbx_error *err);
 struct gbx_age_reader *gbx_age_reader_free(struct gbx_age_reader *reader);
 static inline void gbx_age_reader_freep(struct gbx_age_reader **reader) { *reader = gbx_age_reader_free(*reader); }
 
@@ -180,7 +180,8 @@ static inline void gbx_age_file_freep(struct gbx_age_file **file) { *file = gbx_
  *
  * A site does this once with each dataset: the copy at rest is wrapped by a
  * key of that dataset alone, so that destroying this one key makes every copy
- * unreadable. (The owner's own original stays what it was.)
+ * unreadable. (The owner's own original stays what it was.) The facts (either
+ * may be NULL) are those of the file read and of the file written.
  */
 int gbx_age_rewrap(int in_fd, int out_fd, struct gbx_age_identities identities, struct gbx_age_recipients recipients,
-                   struct gbx_age_facts *ret_facts, struct gbx_error *err);
+                   struct gbx_age_facts *ret_original, struct gbx_age_facts *ret_copy, struct gbx_error *err);
