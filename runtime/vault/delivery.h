@@ -25,7 +25,7 @@
 #include <sys/types.h>
 
 enum gbx_delivery_kind {
-        GBX_DELIVERY_DATA,   /* root mode 0555; filled by us, sealed, then read by the job */
+        GBX_DELIVERY_DATA,   /* root mode 0755; filled by us, sealed, then read by the job */
         GBX_DELIVERY_OUTPUT, /* root mode 01777; filled by the job, then sealed and collected by us */
 };
 
