@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 void gbx_outputs_free(struct gbx_outputs *outputs) {
@@ -125,5 +126,41 @@ int gbx_delivery_collect(struct gbx_delivery *delivery, struct gbx_output_limits
                 qsort(outputs.list, outputs.count, sizeof outputs.list[0], compare_names);
         *ret = outputs;
         outputs = (struct gbx_outputs){};
+        return 0;
+}
+
+static int copy_output(const struct gbx_output *output, struct gbx_delivery *delivery, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int fd = gbx_delivery_create(delivery, output->name, err);
+        off_t offset = 0;
+
+        if (fd < 0)
+                return fd;
+        while ((uint64_t)offset < output->size) {
+                ssize_t n = sendfile(fd, output->fd, &offset, (size_t)(output->size - (uint64_t)offset));
+
+                if (n < 0 && errno != EINTR)
+                        return gbx_fail_errno(err, "output '%s': cannot be copied", output->name);
+                if (n == 0)
+                        return gbx_fail(err, -EIO, "output '%s' became shorter while it was copied", output->name);
+        }
+        return 0;
+}
+
+int gbx_outputs_deliver(const struct gbx_outputs *outputs, struct gbx_delivery **ret, struct gbx_error *err) {
+        gbx_auto(gbx_delivery_freep) struct gbx_delivery *delivery = NULL;
+        uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+        struct gbx_delivery_limits limits = { .bytes = page, .files = outputs->count + 1 };
+        int r;
+
+        for (size_t i = 0; i < outputs->count; i++)
+                limits.bytes += (outputs->list[i].size + page - 1) / page * page;
+        r = gbx_delivery_new(&delivery, GBX_DELIVERY_DATA, limits, err);
+        for (size_t i = 0; i < outputs->count && r == 0; i++)
+                r = copy_output(&outputs->list[i], delivery, err);
+        if (r == 0)
+                r = gbx_delivery_seal(delivery, err);
+        if (r < 0)
+                return r;
+        *ret = gbx_take_ptr(delivery);
         return 0;
 }

@@ -85,3 +85,10 @@ struct gbx_outputs {
 int gbx_delivery_collect(struct gbx_delivery *delivery, struct gbx_output_limits limits, struct gbx_outputs *ret,
                          struct gbx_error *err);
 void gbx_outputs_free(struct gbx_outputs *outputs);
+
+/*
+ * A new, sealed data delivery with copies of the collected files, for whoever
+ * examines them in a sandbox. (The job's own mount died with its namespace and
+ * cannot be attached again; nor would one want its metadata to travel on.)
+ */
+int gbx_outputs_deliver(const struct gbx_outputs *outputs, struct gbx_delivery **ret, struct gbx_error *err);

@@ -347,6 +347,14 @@ static void limits_hold(void **state) {
 
 /* --- what jobs leave behind: each either collected, or refused with its name ------------ */
 
+static int read_copies(void) {
+        char text[32];
+        int fd = open("table.csv", O_RDONLY);
+
+        return fd < 0 || read(fd, text, sizeof text) != 4 || memcmp(text, "a,b\n", 4) != 0 ||
+               access("release.json", R_OK) < 0 || open("table.csv", O_WRONLY) >= 0;
+}
+
 static int put_here(const char *name, const char *text, size_t size) {
         int fd = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0600);
 
@@ -414,6 +422,7 @@ static void good_outputs_come_back(void **state) {
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *delivery = new_delivery(GBX_DELIVERY_OUTPUT);
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *empty = new_delivery(GBX_DELIVERY_OUTPUT);
         gbx_auto(gbx_outputs_free) struct gbx_outputs outputs = {}, none = {};
+        gbx_auto(gbx_delivery_freep) struct gbx_delivery *again = NULL, *nothing = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer content = {};
 
         (void)state;
@@ -426,6 +435,9 @@ static void good_outputs_come_back(void **state) {
         assert_string_equal(outputs.list[0].name, "release.json");
         assert_string_equal(outputs.list[1].name, "table.csv");
         assert_int_equal(outputs.list[1].size, 4);
+        assert_int_equal(gbx_outputs_deliver(&outputs, &again, NULL), 0);
+        assert_int_equal(inside(again, read_copies), 0);
+        assert_int_equal(gbx_outputs_deliver(&none, &nothing, NULL), 0);
         assert_int_equal(gbx_read_fd(outputs.list[1].fd, 100, &content, NULL), 0);
         assert_string_equal(gbx_buffer_text(&content), "a,b\n");
 }
