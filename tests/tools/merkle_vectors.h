@@ -17,18 +17,26 @@ struct merkle_case {
         size_t count;
 };
 
-/* A hash in base64. One of another length stands for a value of its own: equal to itself and to no hash. */
-static inline int case_hash(const json_t *text, struct gbx_hash *ret) {
+/* A hash in base64. `ret_size` gets its length; one that is not 32 bytes is replaced by a hash that equals
+ * itself and nothing else, for cases that compare roots only. */
+static inline int case_bytes(const json_t *text, struct gbx_hash *ret, size_t *ret_size) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer bytes = {};
 
         if (!json_is_string(text) ||
             gbx_base64_decode(GBX_BASE64_PADDED, json_string_value(text), json_string_length(text), &bytes, NULL) < 0)
                 return -EINVAL;
+        *ret_size = bytes.size;
         if (bytes.size == sizeof ret->bytes)
                 memcpy(ret->bytes, bytes.data, sizeof ret->bytes);
         else
                 gbx_sha256_parts((struct gbx_bytes[]){ { "another length", 14 }, { bytes.data, bytes.size } }, 2, ret->bytes);
         return 0;
+}
+
+static inline int case_hash(const json_t *text, struct gbx_hash *ret) {
+        size_t size = 0;
+
+        return case_bytes(text, ret, &size) < 0 || size != sizeof ret->bytes ? -EINVAL : 0;
 }
 
 /* Numbers above 2^63, which jansson reads as reals only, are above every tree size all the same. */
