@@ -14,8 +14,8 @@
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define GOOD                                                                                                   \
-        "{\"action\":\"algo.submit\",\"actor\":\"bank-a\",\"details\":{\"algorithm\":\"" DIGEST                 \
-        "\",\"bytes\":12,\"engine\":\"lua\"},\"object\":\"" DIGEST "\",\"outcome\":\"done\",\"reasons\":[\"\u00fc\"]," \
+        "{\"action\":\"algo.submit\",\"actor\":\"bank-a\",\"details\":{\"bytes\":12,\"engine\":\"lua\"," \
+        "\"name\":\"n\"},\"object\":\"" DIGEST "\",\"outcome\":\"done\",\"reasons\":[\"\u00fc\"]," \
         "\"time\":\"2026-11-25T01:57:37Z\",\"v\":1}"
 
 static void a_made_entry_reads_back(void **state) {
@@ -24,7 +24,7 @@ static void a_made_entry_reads_back(void **state) {
 
         (void)state;
         assert_int_equal(gbx_entry_new(&entry, "algo.submit", "bank-a", DIGEST, "done", 1795571857,
-                                       json_pack("{s:s,s:s,s:i}", "engine", "lua", "algorithm", DIGEST, "bytes", 12), NULL), 0);
+                                       json_pack("{s:s,s:s,s:i}", "engine", "lua", "name", "n", "bytes", 12), NULL), 0);
         assert_int_equal(gbx_entry_add_reason(entry, "\u00fc", NULL), 0);
         assert_int_equal(gbx_entry_format(entry, &text, NULL), 0);
         assert_string_equal(gbx_buffer_text(&text), GOOD);
@@ -55,9 +55,9 @@ static void every_deviation_is_refused(void **state) {
                 { "\"engine\":\"lua\"", "\"engine\":7", "details.engine is not a name" },
                 { "\"bytes\":12", "\"bytes\":-1", "details.bytes is not a count" },
                 { "\"bytes\":12", "\"bytes\":12,\"bytes\":12", "JSON" },
-                { "\"bytes\":12", "\"colour\":12", "details.colour is not a field" },
+                { "\"bytes\":12", "\"bytes\":12,\"colour\":12", "details.colour is not a field" },
                 { "\"bytes\":12,\"engine\":\"lua\"", "\"engine\":\"lua\",\"bytes\":12", "canonical" },
-                { "cdef\",\"bytes\"", "cdeF\",\"bytes\"", "algorithm is not a digest" },
+                { ",\"name\":\"n\"", "", "details.name is missing" },
                 { "2026-11-25T", "2026-11-25 ", "time is not a time" },
                 { "[\"\u00fc\"]", "[\"\\u00fc\"]", "canonical" },
                 { "[\"\u00fc\"]", "[\"\\u0000\"]", "" },
@@ -87,17 +87,34 @@ static void free_form_values_have_limits(void **state) {
 
         (void)state;
         assert_int_equal(gbx_entry_new(&entry, "run.end", "bank-a", NULL, "done", 0,
-                                       json_pack("{s:s,s:{s:[i,b,s]}}", "run", "r1", "outputs", "a", 1, 1, "x"), NULL), 0);
+                                       json_pack("{s:{s:[i,b,s]}}", "resources", "a", 1, 1, "x"), NULL), 0);
         assert_int_equal(gbx_entry_check(entry, &err), 0);
         for (int i = 0; i < GBX_ENTRY_DEPTH_MAX; i++) {
                 json_object_set_new(inner, "x", json_object());
                 inner = json_object_get(inner, "x");
         }
-        json_object_set_new(json_object_get(entry, "details"), "outputs", deep);
+        json_object_set_new(json_object_get(entry, "details"), "resources", deep);
         assert_int_equal(gbx_entry_check(entry, &err), -EINVAL);
-        json_object_set_new(json_object_get(entry, "details"), "outputs", json_pack("{s:f}", "x", 0.5));
+        json_object_set_new(json_object_get(entry, "details"), "resources", json_pack("{s:f}", "x", 0.5));
         assert_int_equal(gbx_entry_check(entry, &err), -EINVAL);
-        json_object_set_new(json_object_get(entry, "details"), "outputs", json_pack("{s:n}", "x"));
+        json_object_set_new(json_object_get(entry, "details"), "resources", json_pack("{s:n}", "x"));
+        assert_int_equal(gbx_entry_check(entry, &err), -EINVAL);
+        json_decref(entry);
+}
+
+static void digests_are_lower_case(void **state) {
+        json_t *entry = NULL;
+        struct gbx_error err = {};
+
+        (void)state;
+        assert_int_equal(gbx_entry_new(&entry, "data.revoke", "fund", "credit", "done", 0,
+                                       json_pack("{s:s}", "manifest", DIGEST), NULL), 0);
+        assert_int_equal(gbx_entry_check(entry, &err), 0);
+        json_object_set_new(json_object_get(entry, "details"), "manifest",
+                            json_string("sha256:0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"));
+        assert_int_equal(gbx_entry_check(entry, &err), -EINVAL);
+        assert_string_equal(err.message, "log entry data.revoke: details.manifest is not a digest");
+        json_object_set_new(json_object_get(entry, "details"), "manifest", json_string("0123"));
         assert_int_equal(gbx_entry_check(entry, &err), -EINVAL);
         json_decref(entry);
 }
@@ -120,6 +137,7 @@ int main(void) {
                 cmocka_unit_test(a_made_entry_reads_back),
                 cmocka_unit_test(every_deviation_is_refused),
                 cmocka_unit_test(free_form_values_have_limits),
+                cmocka_unit_test(digests_are_lower_case),
                 cmocka_unit_test(every_action_has_a_summary),
         };
 
