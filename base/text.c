@@ -93,6 +93,16 @@ int gbx_time_parse(const char *text, int64_t *ret_seconds, struct gbx_error *err
         return 0;
 }
 
+bool gbx_date_valid(const char *text) {
+        char time[GBX_TIME_TEXT_SIZE];
+        int64_t seconds;
+
+        if (strlen(text) != 10)
+                return false;
+        (void)snprintf(time, sizeof time, "%.10sT00:00:00Z", text);
+        return gbx_time_parse(time, &seconds, NULL) >= 0;
+}
+
 int64_t gbx_time_now(void) {
         return (int64_t)time(NULL);
 }

@@ -26,6 +26,9 @@ int gbx_parse_duration(const char *text, uint64_t *ret_milliseconds, struct gbx_
 void gbx_time_text(int64_t seconds, char ret_text[static GBX_TIME_TEXT_SIZE]);
 int gbx_time_parse(const char *text, int64_t *ret_seconds, struct gbx_error *err);
 
+/* Whether the text is a day that exists, such as 2026-11-25. */
+bool gbx_date_valid(const char *text);
+
 /* Seconds since 1970 by the system clock. */
 int64_t gbx_time_now(void);
 

@@ -33,7 +33,7 @@ enum gbx_role {
 int gbx_roles_parse(const char *text, unsigned *ret_roles, struct gbx_error *err);
 
 /* Whether somebody with these roles may do `action` ("algo submit", "audit verify"; the table is in
- * decision-action.c). 0: allowed. -EKEYREJECTED: not, and the message says which roles may; an action that is not in
+ * decision_action.c). 0: allowed. -EKEYREJECTED: not, and the message says which roles may; an action that is not in
  * the table is allowed to nobody. */
 int gbx_decide_action(unsigned roles, const char *action, struct gbx_error *err);
 
@@ -115,8 +115,8 @@ void gbx_run_request_free(struct gbx_run_request *request);
 int gbx_json_canonical(const json_t *json, struct gbx_buffer *buffer, struct gbx_error *err);
 
 /* `policy` is the one whose digest the request names, NULL if there is none. -EINVAL if it is another one.
- * Reason codes: no-policy, purpose, role, engine, dataset-not-covered, dataset-unavailable, no-dataset, parameters,
- * too-few-approvals; and for each approval that does not count: approval-signature, approval-statement,
+ * Reason codes: no-policy, purpose, role, engine, no-dataset, dataset-not-covered, dataset-unavailable,
+ * dataset-repeated, parameters, too-few-approvals, approved (not a complaint); and for each approval that does not count: approval-signature, approval-statement,
  * approval-site, approval-algorithm, approval-engine, approval-dataset, approval-purpose, approval-policy,
  * approval-reviewer, approval-role, approval-submitter, approval-expired, approval-too-long, approval-revoked,
  * approval-key, approval-repeated. Reasons about approvals are given also when enough others count. */
@@ -126,8 +126,8 @@ int gbx_decide_run(const struct gbx_policy *policy, const struct gbx_run_request
 /* --- may these outputs leave? ------------------------------------------------ */
 
 /* `table_count`: outputs that the gate could make canonical; `opaque_count`: the others, which only people can judge.
- * Reason codes: findings-failed, findings-review, declared-counts, held-always, opaque-output, no-output,
- * recipient. */
+ * Reason codes: recipient, no-output, findings-failed, findings-review, opaque-output, declared-counts, held-always,
+ * checks-passed (not a complaint). */
 struct gbx_release_request {
         const char *requester; /* of the run */
         const char *recipient;

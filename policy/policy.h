@@ -29,6 +29,8 @@ enum gbx_watermark { GBX_WATERMARK_REQUIRED, GBX_WATERMARK_OFF };
 enum gbx_opaque { GBX_OPAQUE_REFUSE, GBX_OPAQUE_HOLD };
 enum gbx_network { GBX_NETWORK_NONE };
 
+enum { GBX_POLICY_MAX_APPROVALS_COUNTED = 64 };
+
 struct gbx_policy_approvals {
         uint64_t required;          /* distinct reviewers */
         struct gbx_texts reviewers; /* who may; never empty if required > 0 */
@@ -66,6 +68,9 @@ struct gbx_policy_release {
         struct gbx_texts outputs;    /* names that tables may have; empty: the gate numbers them */
         struct gbx_records columns;  /* struct gbx_policy_column; empty: any name and text */
 };
+
+/* Bytes of one text in a list of texts. */
+enum { GBX_TEXT_PARAMETER_MAX = 256 };
 
 /* What analysts may set when they run an approved algorithm. */
 struct gbx_policy_parameter {

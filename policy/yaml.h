@@ -41,7 +41,8 @@ struct gbx_yaml_node {
         size_t count;
 };
 
-/* Parses one document. -EINVAL if there were problems (all are in the list). */
+/* Parses one document as far as it can be read. Problems may have been added even on success, so that the caller goes
+ * on to gbx_yaml_read and to checks of its own, and asks gbx_problems_result at the end. -EINVAL: nothing can be read. */
 int gbx_yaml_parse(struct gbx_yaml_node **ret, const void *data, size_t size, struct gbx_problems *problems,
                    struct gbx_error *err);
 struct gbx_yaml_node *gbx_yaml_free(struct gbx_yaml_node *node);
@@ -92,8 +93,8 @@ struct gbx_yaml_field {
         bool required; /* a missing key is a problem; otherwise it leaves zero, NULL or an empty list, or `fallback` */
 };
 
-/* Fills `target` (zeroed by the caller) from a mapping. -EINVAL if there were problems. `target` then holds what
- * could be read, and must be released in any case. */
+/* Fills `target` (zeroed by the caller) from a mapping, adding a problem for whatever is wrong: zero, even so. `target`
+ * holds what could be read, and must be released in any case. Errors: -ENOMEM. */
 int gbx_yaml_read(const struct gbx_yaml_node *mapping, const struct gbx_yaml_field *fields, void *target,
                   struct gbx_problems *problems, struct gbx_error *err);
 

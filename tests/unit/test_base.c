@@ -144,6 +144,9 @@ static void text_is_parsed_strictly(void **state) {
         gbx_time_text(seconds, time);
         assert_string_equal(time, "2026-11-25T01:57:37Z");
         assert_int_equal(gbx_time_parse("2026-02-30T00:00:00Z", &seconds, NULL), -EINVAL);
+        assert_true(gbx_date_valid("2024-02-29"));
+        assert_false(gbx_date_valid("2026-02-29"));
+        assert_false(gbx_date_valid("2026-2-3"));
         assert_true(gbx_name_valid("bank-a"));
         assert_false(gbx_name_valid("../x"));
         assert_false(gbx_name_valid("Wang"));

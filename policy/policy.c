@@ -1,0 +1,281 @@
+#include "policy/policy.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "policy/decimal.h"
+
+#include <string.h>
+
+/* --- the format, as tables (docs/policy-reference.md explains each key) --------- */
+
+#define KIB 1024ULL
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define SECOND 1000ULL /* durations are in milliseconds */
+#define DAY (24 * 3600 * SECOND)
+
+static const char *const engine_words[] = { "lua", "native", NULL };
+static const char *const type_words[] = { "integer", "decimal", "text", "date", "boolean", NULL };
+static const char *const declared_counts_words[] = { "hold", "trust-reviewed-code", NULL };
+static const char *const hold_words[] = { "on-failure", "never", "always", NULL };
+static const char *const watermark_words[] = { "required", "off", NULL };
+static const char *const opaque_words[] = { "refuse", "hold", NULL };
+static const char *const network_words[] = { "none", NULL };
+
+#define AT(structure, name) .offset = offsetof(struct structure, name)
+#define END { .key = NULL }
+
+static const struct gbx_yaml_field approvals_fields[] = {
+        { .key = "required", .type = GBX_YAML_INTEGER, AT(gbx_policy_approvals, required), .required = true, .min = 1, .max = 16 },
+        { .key = "reviewers", .type = GBX_YAML_NAMES, AT(gbx_policy_approvals, reviewers), .required = true, .min = 1, .max = 100 },
+        { .key = "exclude-submitter", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_approvals, exclude_submitter), .fallback = "yes" },
+        { .key = "valid-for", .type = GBX_YAML_DURATION, AT(gbx_policy_approvals, valid_ms), .fallback = "90d", .min = SECOND, .max = 366 * DAY },
+        END,
+};
+
+static const struct gbx_yaml_field limits_fields[] = {
+        { .key = "wall-time", .type = GBX_YAML_DURATION, AT(gbx_policy_limits, wall_ms), .fallback = "30s", .min = 100, .max = 7 * DAY },
+        { .key = "cpu-time", .type = GBX_YAML_DURATION, AT(gbx_policy_limits, cpu_ms), .fallback = "30s", .min = 100, .max = 7 * DAY },
+        { .key = "memory", .type = GBX_YAML_SIZE, AT(gbx_policy_limits, memory_bytes), .fallback = "256M", .min = 16 * MIB, .max = 1024 * GIB },
+        { .key = "processes", .type = GBX_YAML_INTEGER, AT(gbx_policy_limits, processes), .fallback = "16", .min = 1, .max = 4096 },
+        { .key = "open-files", .type = GBX_YAML_INTEGER, AT(gbx_policy_limits, open_files), .fallback = "64", .min = 16, .max = 65536 },
+        { .key = "output-size", .type = GBX_YAML_SIZE, AT(gbx_policy_limits, output_bytes), .fallback = "1M", .min = 4 * KIB, .max = GIB },
+        { .key = "output-files", .type = GBX_YAML_INTEGER, AT(gbx_policy_limits, output_files), .fallback = "16", .min = 2, .max = 1000 },
+        { .key = "scratch-size", .type = GBX_YAML_SIZE, AT(gbx_policy_limits, scratch_bytes), .fallback = "16M", .min = 4 * KIB, .max = 64 * GIB },
+        END,
+};
+
+static const struct gbx_yaml_field column_fields[] = {
+        { .key = "name", .type = GBX_YAML_WORD, AT(gbx_policy_column, name), .required = true },
+        { .key = "type", .type = GBX_YAML_CHOICE, AT(gbx_policy_column, type), .words = type_words, .required = true },
+        { .key = "values", .type = GBX_YAML_TEXTS, AT(gbx_policy_column, values), .min = 1, .max = 1000 },
+        { .key = "unit", .type = GBX_YAML_DECIMAL, AT(gbx_policy_column, unit) },
+        END,
+};
+
+static const struct gbx_yaml_field release_fields[] = {
+        { .key = "minimum-count", .type = GBX_YAML_INTEGER, AT(gbx_policy_release, minimum_count), .required = true, .min = 1, .max = 1000000 },
+        { .key = "max-tables", .type = GBX_YAML_INTEGER, AT(gbx_policy_release, max_tables), .fallback = "1", .min = 1, .max = 64 },
+        { .key = "max-rows", .type = GBX_YAML_INTEGER, AT(gbx_policy_release, max_rows), .fallback = "5000", .min = 1, .max = 1000000 },
+        { .key = "max-columns", .type = GBX_YAML_INTEGER, AT(gbx_policy_release, max_columns), .fallback = "32", .min = 1, .max = 1000 },
+        { .key = "max-size", .type = GBX_YAML_SIZE, AT(gbx_policy_release, max_bytes), .fallback = "1M", .min = 1, .max = 256 * MIB },
+        { .key = "max-text", .type = GBX_YAML_INTEGER, AT(gbx_policy_release, max_text), .fallback = "64", .min = 1, .max = 4096 },
+        { .key = "declared-counts", .type = GBX_YAML_CHOICE, AT(gbx_policy_release, declared_counts), .words = declared_counts_words, .fallback = "hold" },
+        { .key = "hold", .type = GBX_YAML_CHOICE, AT(gbx_policy_release, hold), .words = hold_words, .fallback = "on-failure" },
+        { .key = "opaque-outputs", .type = GBX_YAML_CHOICE, AT(gbx_policy_release, opaque), .words = opaque_words, .fallback = "refuse" },
+        { .key = "watermark", .type = GBX_YAML_CHOICE, AT(gbx_policy_release, watermark), .words = watermark_words, .fallback = "required" },
+        { .key = "recipients", .type = GBX_YAML_NAMES, AT(gbx_policy_release, recipients), .min = 1, .max = 100 },
+        { .key = "outputs", .type = GBX_YAML_NAMES, AT(gbx_policy_release, outputs), .min = 1, .max = 64 },
+        { .key = "columns", .type = GBX_YAML_RECORDS, AT(gbx_policy_release, columns), .fields = column_fields, .size = sizeof(struct gbx_policy_column), .min = 1, .max = 1000 },
+        END,
+};
+
+static const struct gbx_yaml_field parameter_fields[] = {
+        { .key = "name", .type = GBX_YAML_WORD, AT(gbx_policy_parameter, name), .required = true },
+        { .key = "type", .type = GBX_YAML_CHOICE, AT(gbx_policy_parameter, type), .words = type_words, .required = true },
+        { .key = "list", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_parameter, list), .fallback = "no" },
+        { .key = "required", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_parameter, required), .fallback = "no" },
+        { .key = "values", .type = GBX_YAML_TEXTS, AT(gbx_policy_parameter, values), .min = 1, .max = 1000 },
+        { .key = "min", .type = GBX_YAML_DECIMAL, AT(gbx_policy_parameter, min) },
+        { .key = "max", .type = GBX_YAML_DECIMAL, AT(gbx_policy_parameter, max) },
+        { .key = "max-length", .type = GBX_YAML_INTEGER, AT(gbx_policy_parameter, max_length), .fallback = "64", .min = 1, .max = 4096 },
+        END,
+};
+
+static const struct gbx_yaml_field policy_fields[] = {
+        { .key = "policy", .type = GBX_YAML_NAME, AT(gbx_policy, name), .required = true },
+        { .key = "purpose", .type = GBX_YAML_NAME, AT(gbx_policy, purpose), .required = true },
+        { .key = "datasets", .type = GBX_YAML_NAMES, AT(gbx_policy, datasets), .required = true, .min = 1, .max = 64 },
+        { .key = "engines", .type = GBX_YAML_CHOICES, AT(gbx_policy, engines), .words = engine_words, .required = true, .min = 1, .max = GBX_ENGINE_COUNT },
+        { .key = "approvals", .type = GBX_YAML_RECORD, AT(gbx_policy, approvals), .fields = approvals_fields, .required = true },
+        { .key = "limits", .type = GBX_YAML_RECORD, AT(gbx_policy, limits), .fields = limits_fields },
+        { .key = "release", .type = GBX_YAML_RECORD, AT(gbx_policy, release), .fields = release_fields, .required = true },
+        { .key = "parameters", .type = GBX_YAML_RECORDS, AT(gbx_policy, parameters), .fields = parameter_fields, .size = sizeof(struct gbx_policy_parameter), .max = 100 },
+        { .key = "network", .type = GBX_YAML_CHOICE, AT(gbx_policy, network), .words = network_words, .fallback = "none" },
+        END,
+};
+
+/* --- words ---------------------------------------------------------------------- */
+
+static int find_word(const char *const *words, const char *name) {
+        for (int i = 0; words[i]; i++)
+                if (strcmp(words[i], name) == 0)
+                        return i;
+        return -EINVAL;
+}
+
+const char *gbx_engine_name(enum gbx_engine engine) {
+        return engine_words[engine];
+}
+
+const char *gbx_type_name(enum gbx_type type) {
+        return type_words[type];
+}
+
+int gbx_engine_parse(const char *name) {
+        return find_word(engine_words, name);
+}
+
+int gbx_type_parse(const char *name) {
+        return find_word(type_words, name);
+}
+
+/* --- what the tables cannot say --------------------------------------------------- */
+
+struct check {
+        const struct gbx_policy *policy;
+        struct gbx_problems *problems;
+        struct gbx_error *err;
+};
+
+#define PROBLEM(check, node, ...) \
+        gbx_problems_add((check)->problems, (node)->line, (node)->column, (check)->err, __VA_ARGS__)
+
+/* Whether an earlier record has the same name; records begin with `char *name`. */
+static bool name_repeats(const struct gbx_records *records, size_t size, size_t index) {
+        const char *name = *(char *const *)((const char *)records->items + index * size);
+
+        for (size_t i = 0; name && i < index; i++) {
+                const char *other = *(char *const *)((const char *)records->items + i * size);
+
+                if (other && strcmp(other, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static int check_approvals(const struct check *check, const struct gbx_yaml_node *root) {
+        const struct gbx_policy_approvals *approvals = &check->policy->approvals;
+        const struct gbx_yaml_node *required = gbx_yaml_get(gbx_yaml_get(root, "approvals"), "required");
+
+        if (required && approvals->reviewers.count && approvals->required > approvals->reviewers.count)
+                return PROBLEM(check, required, "required: %llu approvals, but only %zu reviewers are named",
+                               (unsigned long long)approvals->required, approvals->reviewers.count);
+        return 0;
+}
+
+static int check_column(const struct check *check, const struct gbx_yaml_node *node, size_t index) {
+        const struct gbx_policy_column *column = (const struct gbx_policy_column *)check->policy->release.columns.items + index;
+        struct gbx_decimal unit;
+        int r = 0;
+
+        if (name_repeats(&check->policy->release.columns, sizeof *column, index))
+                r = PROBLEM(check, node, "the column '%s' stands twice", column->name);
+        if (r >= 0 && column->values.count && column->type != GBX_TYPE_TEXT)
+                r = PROBLEM(check, node, "'values' are for columns of type text");
+        if (r >= 0 && column->unit && column->type != GBX_TYPE_DECIMAL && column->type != GBX_TYPE_INTEGER)
+                r = PROBLEM(check, node, "'unit' is for columns of type decimal or integer");
+        if (r >= 0 && column->unit && gbx_decimal_parse(column->unit, &unit, NULL) >= 0 &&
+            (unit.mantissa <= 0 || (column->type == GBX_TYPE_INTEGER && unit.scale)))
+                r = PROBLEM(check, node, "'unit' must be greater than zero, and whole for an integer");
+        return r;
+}
+
+static bool value_fits(unsigned type, const char *value) {
+        struct gbx_decimal number;
+
+        switch (type) {
+        case GBX_TYPE_INTEGER:
+                return gbx_decimal_parse(value, &number, NULL) >= 0 && number.scale == 0;
+        case GBX_TYPE_DECIMAL:
+                return gbx_decimal_parse(value, &number, NULL) >= 0;
+        case GBX_TYPE_DATE:
+                return gbx_date_valid(value);
+        case GBX_TYPE_TEXT:
+                return true;
+        default: /* both values of a boolean are always allowed */
+                return false;
+        }
+}
+
+static int check_parameter(const struct check *check, const struct gbx_yaml_node *node, size_t index) {
+        const struct gbx_policy_parameter *parameter =
+                (const struct gbx_policy_parameter *)check->policy->parameters.items + index;
+        bool number = parameter->type == GBX_TYPE_INTEGER || parameter->type == GBX_TYPE_DECIMAL;
+        struct gbx_decimal min, max;
+        int r = 0;
+
+        if (name_repeats(&check->policy->parameters, sizeof *parameter, index))
+                r = PROBLEM(check, node, "the parameter '%s' stands twice", parameter->name);
+        for (size_t i = 0; r >= 0 && i < parameter->values.count; i++)
+                if (!value_fits(parameter->type, parameter->values.items[i]))
+                        r = PROBLEM(check, node, "values: '%.60s' is not of type %s", parameter->values.items[i],
+                                    type_words[parameter->type]);
+        if (r >= 0 && !number && (parameter->min || parameter->max))
+                r = PROBLEM(check, node, "'min' and 'max' are for integers and decimals");
+        if (r >= 0 && parameter->values.count && (parameter->min || parameter->max))
+                r = PROBLEM(check, node, "give either 'values' or 'min' and 'max'");
+        if (r >= 0 && parameter->min && parameter->max && gbx_decimal_parse(parameter->min, &min, NULL) >= 0 &&
+            gbx_decimal_parse(parameter->max, &max, NULL) >= 0 && gbx_decimal_compare(&min, &max) > 0)
+                r = PROBLEM(check, node, "'min' is greater than 'max'");
+        return r;
+}
+
+static int check_records(const struct check *check, const struct gbx_yaml_node *list, size_t count,
+                         int (*one)(const struct check *, const struct gbx_yaml_node *, size_t)) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && list && i < count && i < list->count; i++)
+                r = one(check, list->children[i], i);
+        return r;
+}
+
+static int check_policy(const struct check *check, const struct gbx_yaml_node *root) {
+        int r = check_approvals(check, root);
+
+        if (r >= 0)
+                r = check_records(check, gbx_yaml_get(gbx_yaml_get(root, "release"), "columns"),
+                                  check->policy->release.columns.count, check_column);
+        if (r >= 0)
+                r = check_records(check, gbx_yaml_get(root, "parameters"), check->policy->parameters.count, check_parameter);
+        return r;
+}
+
+/* --- reading ----------------------------------------------------------------------- */
+
+struct gbx_policy *gbx_policy_free(struct gbx_policy *policy) {
+        if (policy) {
+                gbx_yaml_release(policy_fields, policy);
+                gbx_buffer_free(&policy->source);
+                free(policy);
+        }
+        return NULL;
+}
+
+int gbx_policy_parse(struct gbx_policy **ret, const char *file, const void *data, size_t size,
+                     struct gbx_problems *problems, struct gbx_error *err) {
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = calloc(1, sizeof *policy);
+        gbx_auto(gbx_problems_free) struct gbx_problems own = {};
+        gbx_auto(gbx_yaml_freep) struct gbx_yaml_node *root = NULL;
+        struct gbx_problems *list = problems ? problems : &own;
+        uint8_t digest[GBX_SHA256_SIZE];
+        int r;
+
+        if (!policy)
+                return gbx_fail_memory(err);
+        r = gbx_problems_start(list, file, err);
+        if (r >= 0)
+                r = gbx_yaml_parse(&root, data, size, list, err);
+        if (r >= 0)
+                r = gbx_yaml_read(root, policy_fields, policy, list, err);
+        if (r >= 0)
+                r = check_policy(&(struct check){ policy, list, err }, root);
+        if (r >= 0)
+                r = gbx_problems_result(list, err);
+        if (r >= 0)
+                r = gbx_buffer_append(&policy->source, data, size, err);
+        if (r < 0)
+                return r;
+        gbx_sha256(data, size, digest);
+        gbx_sha256_text(digest, policy->digest);
+        *ret = gbx_take_ptr(policy);
+        return 0;
+}
+
+int gbx_policy_load(struct gbx_policy **ret, const char *path, struct gbx_problems *problems, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer bytes = {};
+        int r = gbx_read_file(AT_FDCWD, path, GBX_YAML_MAX_BYTES, &bytes, err);
+
+        return r < 0 ? r : gbx_policy_parse(ret, path, gbx_buffer_text(&bytes), bytes.size, problems, err);
+}

@@ -1,0 +1,124 @@
+/* What a policy says, for people. */
+#include "policy/policy.h"
+
+static int list(struct gbx_buffer *buffer, const struct gbx_texts *texts, struct gbx_error *err) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < texts->count; i++)
+                r = gbx_buffer_printf(buffer, err, "%s%s", i ? ", " : "", texts->items[i]);
+        return r;
+}
+
+static int line_of(struct gbx_buffer *buffer, const char *label, const struct gbx_texts *texts, const char *empty,
+                   struct gbx_error *err) {
+        int r = gbx_buffer_printf(buffer, err, "%-14s %s", label, texts->count ? "" : empty);
+
+        if (r >= 0)
+                r = list(buffer, texts, err);
+        return r < 0 ? r : gbx_buffer_append_text(buffer, "\n", err);
+}
+
+struct unit {
+        uint64_t factor;
+        const char *name;
+};
+
+/* The largest unit that divides the number. */
+static int quantity(struct gbx_buffer *buffer, uint64_t value, const struct unit *units, struct gbx_error *err) {
+        while (units->factor > 1 && (value % units->factor || value == 0))
+                units++;
+        return gbx_buffer_printf(buffer, err, "%llu%s", (unsigned long long)(value / units->factor), units->name);
+}
+
+static const struct unit durations[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" } };
+static const struct unit sizes[] = { { 1ULL << 30, "G" }, { 1ULL << 20, "M" }, { 1ULL << 10, "K" }, { 1, "" } };
+
+static int describe_limits(const struct gbx_policy_limits *limits, struct gbx_buffer *buffer, struct gbx_error *err) {
+        int r = gbx_buffer_append_text(buffer, "limits         ", err);
+
+        if (r >= 0)
+                r = quantity(buffer, limits->wall_ms, durations, err);
+        if (r >= 0)
+                r = gbx_buffer_append_text(buffer, " wall time, ", err);
+        if (r >= 0)
+                r = quantity(buffer, limits->cpu_ms, durations, err);
+        if (r >= 0)
+                r = gbx_buffer_append_text(buffer, " CPU time, ", err);
+        if (r >= 0)
+                r = quantity(buffer, limits->memory_bytes, sizes, err);
+        if (r >= 0)
+                r = gbx_buffer_printf(buffer, err, " memory, %llu processes, %llu open files, ",
+                                      (unsigned long long)limits->processes, (unsigned long long)limits->open_files);
+        if (r >= 0)
+                r = quantity(buffer, limits->output_bytes, sizes, err);
+        if (r >= 0)
+                r = gbx_buffer_printf(buffer, err, " output in at most %llu files, ", (unsigned long long)limits->output_files);
+        if (r >= 0)
+                r = quantity(buffer, limits->scratch_bytes, sizes, err);
+        return r < 0 ? r : gbx_buffer_append_text(buffer, " scratch\n", err);
+}
+
+static int describe_release(const struct gbx_policy_release *release, struct gbx_buffer *buffer,
+                            struct gbx_error *err) {
+        static const char *const hold[] = { "held when a check fails", "refused when a check fails", "always held" };
+        static const char *const counts[] = { "held: nobody checked the contributor counts",
+                                              "trusted: contributor counts are computed by reviewed code" };
+        const struct gbx_policy_column *columns = release->columns.items;
+        int r = gbx_buffer_printf(buffer, err,
+                                  "release        at least %llu contributors a row; at most %llu table%s of %llu rows and %llu columns; %s\n"
+                                  "counts         %s\n"
+                                  "watermark      %s\n",
+                                  (unsigned long long)release->minimum_count, (unsigned long long)release->max_tables,
+                                  release->max_tables == 1 ? "" : "s", (unsigned long long)release->max_rows,
+                                  (unsigned long long)release->max_columns, hold[release->hold],
+                                  counts[release->declared_counts],
+                                  release->watermark == GBX_WATERMARK_OFF ? "off" : "required");
+
+        if (r >= 0)
+                r = line_of(buffer, "recipients", &release->recipients, "the requester of the run", err);
+        if (r >= 0)
+                r = line_of(buffer, "outputs", &release->outputs, "any, numbered by the gate", err);
+        for (size_t i = 0; r >= 0 && i < release->columns.count; i++) {
+                r = gbx_buffer_printf(buffer, err, "%-14s %s, %s%s%s%s", i ? "" : "columns", columns[i].name,
+                                      gbx_type_name(columns[i].type), columns[i].unit ? " in units of " : "",
+                                      columns[i].unit ? columns[i].unit : "", columns[i].values.count ? ": " : "");
+                if (r >= 0)
+                        r = list(buffer, &columns[i].values, err);
+                if (r >= 0)
+                        r = gbx_buffer_append_text(buffer, "\n", err);
+        }
+        return r;
+}
+
+int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buffer, struct gbx_error *err) {
+        const struct gbx_policy_parameter *parameters = policy->parameters.items;
+        int r = gbx_buffer_printf(buffer, err, "policy         %s\ndigest         %s\npurpose        %s\n", policy->name,
+                                  policy->digest, policy->purpose);
+
+        if (r >= 0)
+                r = line_of(buffer, "datasets", &policy->datasets, "", err);
+        if (r >= 0)
+                r = gbx_buffer_printf(buffer, err, "engines        %s%s%s\napprovals      %llu of: ",
+                                      policy->engines & 1U << GBX_ENGINE_LUA ? "lua" : "",
+                                      policy->engines == (1U << GBX_ENGINE_LUA | 1U << GBX_ENGINE_NATIVE) ? ", " : "",
+                                      policy->engines & 1U << GBX_ENGINE_NATIVE ? "native" : "",
+                                      (unsigned long long)policy->approvals.required);
+        if (r >= 0)
+                r = list(buffer, &policy->approvals.reviewers, err);
+        if (r >= 0)
+                r = gbx_buffer_printf(buffer, err, "; %s, valid for at most ",
+                                      policy->approvals.exclude_submitter ? "never the submitter" : "the submitter too");
+        if (r >= 0)
+                r = quantity(buffer, policy->approvals.valid_ms, durations, err);
+        if (r >= 0)
+                r = gbx_buffer_append_text(buffer, "\n", err);
+        if (r >= 0)
+                r = describe_limits(&policy->limits, buffer, err);
+        if (r >= 0)
+                r = describe_release(&policy->release, buffer, err);
+        for (size_t i = 0; r >= 0 && i < policy->parameters.count; i++)
+                r = gbx_buffer_printf(buffer, err, "%-14s %s, %s%s%s\n", i ? "" : "parameters", parameters[i].name,
+                                      parameters[i].list ? "list of " : "", gbx_type_name(parameters[i].type),
+                                      parameters[i].required ? ", required" : "");
+        return r < 0 ? r : gbx_buffer_append_text(buffer, "network        none\n", err);
+}
