@@ -64,3 +64,6 @@ int gbx_site_record(struct gbx_site *site, const struct gbx_action *action, uint
 
 /* Publishes a checkpoint that covers every entry recorded so far. */
 int gbx_site_checkpoint(struct gbx_site *site, struct gbx_error *err);
+
+/* Makes the view anew from the log and puts it in place. `ret_equal`: it holds what the old one held. */
+int gbx_site_rebuild(struct gbx_site *site, uint64_t *ret_entries, bool *ret_equal, struct gbx_error *err);

@@ -61,6 +61,7 @@ static const struct effect {
                      ", wall_ms=" D("wall_ms") ", memory_bytes=" D("memory_bytes") " WHERE id=" OBJECT },
         { "gate.check", "UPDATE run SET state=" OUTCOME ", output=" D("output") ", findings=" D("findings") " WHERE id=" OBJECT },
         { "gate.hold", "UPDATE run SET state='held' WHERE id=" OBJECT },
+        { "release.approve", "UPDATE run SET state='approved' WHERE id=" OBJECT },
         { "release.reject", "UPDATE run SET state='rejected' WHERE id=" OBJECT },
         { "release.create", "INSERT INTO release VALUES(" OBJECT "," D("run") "," D("recipient") ",'released'," D("outputs")
                             "," D("mark") "," D("family") "," D("provenance") ",0,:seq);"

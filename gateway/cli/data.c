@@ -1,0 +1,126 @@
+/* gbx data add | ls | show | revoke | destroy */
+#include "base/cleanup.h"
+#include "gateway/cli/commands.h"
+#include "gateway/cli/table.h"
+#include "gateway/register.h"
+#include "gateway/store/authorise.h"
+#include "gateway/store/view.h"
+#include "policy/decision.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct gbx_cli_column columns[] = {
+        { "name", "NAME", GBX_COLUMN_TEXT },          { "version", "VERSION", GBX_COLUMN_NUMBER },
+        { "owner", "OWNER", GBX_COLUMN_TEXT },        { "state", "STATE", GBX_COLUMN_TEXT },
+        { "bytes", "BYTES", GBX_COLUMN_NUMBER },      { "manifest", "MANIFEST", GBX_COLUMN_DIGEST },
+        { "signature", "SIGNED", GBX_COLUMN_DIGEST }, {},
+};
+
+static int run_add(struct gbx_cli *cli, struct gbx_error *err) {
+        const struct gbx_registration registration = {
+                .actor = gbx_actor(cli->as),
+                .name = cli->arguments[0],
+                .owner = gbx_cli_option(cli, "owner"),
+                .schema_file = gbx_cli_option(cli, "schema"),
+                .data_file = cli->arguments[1],
+                .key_file = gbx_cli_option(cli, "key"),
+        };
+        json_t *row;
+        bool foreign = cli->as && strcmp(cli->as, registration.owner) != 0;
+        unsigned roles;
+        int r = gbx_principal_roles(cli->site, cli->as, &roles, err);
+
+        if (r >= 0 && foreign && !(roles & GBX_ROLE_ADMIN))
+                r = gbx_fail(err, -EKEYREJECTED, "'%s' cannot register data of '%s'", cli->as, registration.owner);
+        if (r >= 0)
+                r = gbx_register_dataset(cli->site, &registration, &row, err);
+        if (r < 0)
+                return r;
+        if (!registration.key_file)
+                gbx_cli_say(cli, "The manifest is not signed by the owner; --key FILE signs it.\n");
+        return gbx_cli_print_object(cli, row, columns, err);
+}
+
+static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
+        json_t *rows;
+        int r = gbx_view_query(cli->site->view, &rows, err, "SELECT * FROM dataset ORDER BY name, version", NULL);
+
+        return r < 0 ? r : gbx_cli_print_rows(cli, rows, columns, "no datasets yet; owners add them with: gbx data add", err);
+}
+
+static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
+        json_t *rows;
+        int r = gbx_view_query(cli->site->view, &rows, err, "SELECT * FROM dataset WHERE name=?1 ORDER BY version",
+                               cli->arguments[0], NULL);
+
+        if (r < 0)
+                return r;
+        if (json_array_size(rows) == 0) {
+                json_decref(rows);
+                return gbx_fail(err, -ENOENT, "there is no dataset '%s'", cli->arguments[0]);
+        }
+        return gbx_cli_print_rows(cli, rows, columns, "", err);
+}
+
+static int run_revoke(struct gbx_cli *cli, struct gbx_error *err) {
+        const char *name = cli->arguments[0];
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_view_query_one(cli->site->view, &row, err, "SELECT * FROM dataset WHERE name=?1 AND state='active'", name, NULL);
+
+        if (r > 0)
+                r = gbx_fail(err, -ENOENT, "there is no active dataset '%s'", name);
+        if (r >= 0)
+                r = gbx_check_owner(cli->site, cli->as, name, err);
+        if (r < 0)
+                return r;
+        r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "data.revoke", name, "done", NULL, NULL }, NULL,
+                            err);
+        if (r < 0)
+                return r;
+        gbx_cli_say(cli, "Revoked '%s': no run may use it any more.\n", name);
+        return gbx_site_checkpoint(cli->site, err);
+}
+
+static int run_destroy(struct gbx_cli *cli, struct gbx_error *err) {
+        const char *name = cli->arguments[0], *confirmed = gbx_cli_option(cli, "confirm");
+        int r;
+
+        if (!confirmed || strcmp(confirmed, name) != 0)
+                return gbx_fail(err, -EINVAL, "destroying '%s' cannot be undone; say --confirm %s if you mean it", name, name);
+        r = gbx_check_owner(cli->site, cli->as, name, err);
+        if (r < 0)
+                return r;
+        r = gbx_destroy_dataset(cli->site, gbx_actor(cli->as), name, err);
+        if (r < 0)
+                return r;
+        gbx_cli_say(cli, "Destroyed the key of every version of '%s'. The log entry is the receipt.\n", name);
+        return 0;
+}
+
+const struct gbx_command gbx_commands_data[] = {
+        { .noun = "data", .verb = "add",
+          .arguments = "NAME FILE",
+          .summary = "register an encrypted dataset",
+          .details = "FILE is an age file encrypted to the site: age -r \"$(gbx keys recipient)\" -o FILE.age FILE.\n"
+                     "Every chunk is verified; the site keeps it under a key of this version alone. A second add under\n"
+                     "the same name makes a new version; versions never change.",
+          .options = (const struct gbx_option[]){
+                  { "owner", "NAME", "whose data it is", true, false },
+                  { "schema", "FILE", "columns, types and classes (docs/policy-reference.md)", true, false },
+                  { "key", "FILE", "the owner's SSH private key; signs the dataset's manifest", false, false },
+                  {} },
+          .arguments_min = 2, .arguments_max = 2,
+          .action = "data add",
+          .run = run_add },
+        { .noun = "data", .verb = "ls", .summary = "list datasets and their versions", .run = run_ls },
+        { .noun = "data", .verb = "show", .arguments = "NAME", .summary = "show the versions of a dataset",
+          .arguments_min = 1, .arguments_max = 1, .run = run_show },
+        { .noun = "data", .verb = "revoke", .arguments = "NAME", .summary = "let no further run use a dataset",
+          .arguments_min = 1, .arguments_max = 1, .action = "data revoke", .run = run_revoke },
+        { .noun = "data", .verb = "destroy", .arguments = "NAME",
+          .summary = "destroy a dataset's keys, which makes every copy unreadable",
+          .options = (const struct gbx_option[]){ { "confirm", "NAME", "the name again", false, false }, {} },
+          .arguments_min = 1, .arguments_max = 1, .action = "data destroy", .run = run_destroy },
+        {},
+};

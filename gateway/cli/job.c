@@ -1,0 +1,166 @@
+/* gbx job run | ls | show | fetch */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "gateway/approve.h"
+#include "gateway/cli/commands.h"
+#include "gateway/cli/parameters.h"
+#include "gateway/cli/table.h"
+#include "gateway/deliver.h"
+#include "gateway/run.h"
+#include "gateway/store/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_DATASETS = 64 };
+
+static void show_progress(void *userdata, double fraction) {
+        gbx_cli_progress(userdata, "running", fraction);
+}
+
+/* What each outcome means for the exit code and for the reader. */
+static const struct {
+        enum gbx_exit exit;
+        const char *text;
+} outcomes[] = {
+        [GBX_RUN_DENIED] = { GBX_EXIT_DENIED, "denied by policy; nothing ran" },
+        [GBX_RUN_FAILED] = { GBX_EXIT_FAILED, "the job failed; nothing was released" },
+        [GBX_RUN_LIMITED] = { GBX_EXIT_LIMIT, "the job reached a limit; nothing was released" },
+        [GBX_RUN_HELD] = { GBX_EXIT_HELD, "the outputs are held for review" },
+        [GBX_RUN_REFUSED] = { GBX_EXIT_DENIED, "the outputs may not leave" },
+        [GBX_RUN_RELEASED] = { GBX_EXIT_DONE, "released" },
+};
+
+static void print_outcome(const struct gbx_cli *cli, const struct gbx_run_outcome *outcome) {
+        size_t index;
+        json_t *reason;
+
+        if (cli->json) {
+                gbx_cli_print_json(json_pack("{s:s, s:s, s:i, s:O, s:O?}", "run", outcome->id, "state", gbx_run_state_name(outcome->state),
+                                             "exit", (int)outcomes[outcome->state].exit, "reasons", outcome->reasons, "report",
+                                             outcome->report));
+                return;
+        }
+        printf("%s: %s\n", outcome->id, outcomes[outcome->state].text);
+        json_array_foreach(outcome->reasons, index, reason)
+                printf("  %s\n", json_string_value(reason));
+        if (outcome->report)
+                printf("  used: %.3f s CPU, %.3f s wall, %.1f MiB memory, %lld denied system calls\n",
+                       (double)json_integer_value(json_object_get(outcome->report, "cpu_ms")) / 1000,
+                       (double)json_integer_value(json_object_get(outcome->report, "wall_ms")) / 1000,
+                       (double)json_integer_value(json_object_get(outcome->report, "memory_bytes")) / (1024 * 1024),
+                       (long long)json_integer_value(json_object_get(outcome->report, "denied")));
+        if (outcome->state == GBX_RUN_RELEASED)
+                printf("  fetch it with: gbx job fetch %s --output FOLDER --as NAME\n", outcome->id);
+}
+
+static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
+        const char *datasets[MAX_DATASETS];
+        gbx_auto(gbx_json_freep) json_t *parameters = NULL;
+        gbx_auto(gbx_run_outcome_free) struct gbx_run_outcome outcome = {};
+        struct gbx_run_order order = {
+                .algorithm = gbx_cli_option(cli, "algo"),
+                .purpose = gbx_cli_option(cli, "purpose"),
+                .datasets = datasets,
+                .progress = show_progress,
+                .userdata = cli,
+        };
+        int r = gbx_cli_principal(cli, &order.requester, err);
+
+        while (order.dataset_count < MAX_DATASETS && (datasets[order.dataset_count] = gbx_cli_option_at(cli, "data", order.dataset_count)))
+                order.dataset_count++;
+        if (r >= 0)
+                r = gbx_cli_parameters(cli, order.purpose, &parameters, err);
+        if (r < 0)
+                return r;
+        order.parameters = parameters;
+        r = gbx_run_job(cli->site, &order, &outcome, err);
+        gbx_cli_progress(cli, "", -1);
+        if (r < 0)
+                return r;
+        print_outcome(cli, &outcome);
+        return (int)outcomes[outcome.state].exit;
+}
+
+static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
+        static const struct gbx_cli_column columns[] = {
+                { "id", "RUN", GBX_COLUMN_TEXT },           { "name", "ALGORITHM", GBX_COLUMN_TEXT },
+                { "requester", "BY", GBX_COLUMN_TEXT },     { "purpose", "PURPOSE", GBX_COLUMN_TEXT },
+                { "state", "STATE", GBX_COLUMN_TEXT },      { "cpu_ms", "CPU MS", GBX_COLUMN_NUMBER },
+                { "denied", "DENIED CALLS", GBX_COLUMN_NUMBER }, {},
+        };
+        json_t *rows;
+        int r = gbx_view_query(cli->site->view, &rows, err,
+                               "SELECT r.*, a.name AS name, l.id AS release FROM run r LEFT JOIN algorithm a ON a.digest = r.algorithm"
+                               " LEFT JOIN release l ON l.run = r.id ORDER BY r.seq",
+                               NULL);
+
+        return r < 0 ? r : gbx_cli_print_rows(cli, rows, columns, "no runs yet; analysts start them with: gbx job run", err);
+}
+
+static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
+        static const struct gbx_cli_column columns[] = {
+                { "id", "run", GBX_COLUMN_TEXT },             { "algorithm", "algorithm", GBX_COLUMN_TEXT },
+                { "requester", "requester", GBX_COLUMN_TEXT }, { "purpose", "purpose", GBX_COLUMN_TEXT },
+                { "datasets", "datasets", GBX_COLUMN_TEXT },  { "policy", "policy", GBX_COLUMN_TEXT },
+                { "request", "request", GBX_COLUMN_TEXT },    { "state", "state", GBX_COLUMN_TEXT },
+                { "outcome", "ended", GBX_COLUMN_TEXT },      { "denied", "denied calls", GBX_COLUMN_NUMBER },
+                { "cpu_ms", "cpu ms", GBX_COLUMN_NUMBER },    { "wall_ms", "wall ms", GBX_COLUMN_NUMBER },
+                { "memory_bytes", "memory", GBX_COLUMN_NUMBER }, { "release", "release", GBX_COLUMN_TEXT },
+                {},
+        };
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_view_query_one(cli->site->view, &row, err,
+                                   "SELECT r.*, l.id AS release FROM run r LEFT JOIN release l ON l.run = r.id WHERE r.id=?1",
+                                   cli->arguments[0], NULL);
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return gbx_fail(err, -ENOENT, "there is no run '%s' (gbx job ls)", cli->arguments[0]);
+        return gbx_cli_print_object(cli, gbx_take_ptr(row), columns, err);
+}
+
+static int run_fetch(struct gbx_cli *cli, struct gbx_error *err) {
+        const char *who, *folder = gbx_cli_option(cli, "output");
+        gbx_auto(gbx_json_freep) json_t *files = NULL;
+        size_t index;
+        json_t *file;
+        int r = gbx_cli_principal(cli, &who, err);
+
+        if (r >= 0)
+                r = gbx_deliver(cli->site, cli->arguments[0], who, folder ? folder : ".", &files, err);
+        if (r < 0)
+                return r;
+        if (cli->json) {
+                gbx_cli_print_json(json_incref(files));
+                return 0;
+        }
+        json_array_foreach(files, index, file)
+                puts(json_string_value(file));
+        return 0;
+}
+
+const struct gbx_command gbx_commands_job[] = {
+        { .noun = "job", .verb = "run",
+          .summary = "run an approved algorithm on datasets, inside the sandbox",
+          .details = "Exit codes: 0 released, 1 the job failed, 3 denied by policy, 4 outputs held for review,\n"
+                     "6 a limit was reached. With --json the run's id, state, reasons and resources are printed.",
+          .options = (const struct gbx_option[]){
+                  { "algo", "DIGEST", "the algorithm: digest, its first digits, or a unique name", true, false },
+                  { "data", "NAME", "a dataset", true, true },
+                  { "purpose", "PURPOSE", "what for; the policy of this purpose applies", true, false },
+                  { "param", "NAME=VALUE", "a parameter; lists as a,b,c", false, true },
+                  { "params", "FILE", "all parameters as a JSON object", false, false },
+                  {} },
+          .action = "job run", .run = run_run },
+        { .noun = "job", .verb = "ls", .summary = "list runs", .run = run_ls },
+        { .noun = "job", .verb = "show", .arguments = "RUN", .summary = "show a run", .arguments_min = 1, .arguments_max = 1,
+          .run = run_show },
+        { .noun = "job", .verb = "fetch", .arguments = "RUN",
+          .summary = "fetch what a run released: tables encrypted to you, and the signed manifest",
+          .details = "Open a table with: age -d -i YOUR-KEY FILE.age",
+          .options = (const struct gbx_option[]){ { "output", "FOLDER", "where to (default: here)", false, false }, {} },
+          .arguments_min = 1, .arguments_max = 1, .action = "job fetch", .run = run_fetch },
+        {},
+};

@@ -1,0 +1,119 @@
+/* gbx policy check | apply | ls | show */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "gateway/cli/commands.h"
+#include "gateway/cli/table.h"
+#include "gateway/store/authorise.h"
+#include "gateway/store/objects.h"
+#include "gateway/store/view.h"
+#include "policy/policy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Loads a policy; its problems go to standard error, each with file, line and column (or as JSON). */
+static int load(const struct gbx_cli *cli, const char *path, struct gbx_policy **ret, struct gbx_error *err) {
+        gbx_auto(gbx_problems_free) struct gbx_problems problems = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        json_t *json;
+        int r = gbx_policy_load(ret, path, &problems, err);
+
+        if (r != -EINVAL || problems.count == 0)
+                return r;
+        if (cli->json && gbx_problems_json(&problems, &json, NULL) >= 0)
+                gbx_cli_print_json(json);
+        else if (gbx_problems_text(&problems, &text, NULL) >= 0)
+                fputs(gbx_buffer_text(&text), stderr);
+        return r;
+}
+
+static int run_check(struct gbx_cli *cli, struct gbx_error *err) {
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        int r = load(cli, cli->arguments[0], &policy, err);
+
+        if (r < 0)
+                return r;
+        if (cli->json)
+                gbx_cli_print_json(json_pack("{s:s, s:s, s:s}", "policy", policy->name, "purpose", policy->purpose, "digest",
+                                             policy->digest));
+        else
+                printf("%s: well-formed, %s\n", cli->arguments[0], policy->digest);
+        return 0;
+}
+
+static int run_apply(struct gbx_cli *cli, struct gbx_error *err) {
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        gbx_auto(gbx_json_freep) json_t *details = NULL;
+        char digest[GBX_SHA256_TEXT_SIZE];
+        int r = load(cli, cli->arguments[0], &policy, err);
+
+        if (r >= 0)
+                r = gbx_object_put(cli->site->directory, policy->source.data, policy->source.size, digest, err);
+        if (r < 0)
+                return r;
+        details = json_pack("{s:s, s:s}", "digest", digest, "purpose", policy->purpose);
+        r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "policy.apply", policy->name, "done", NULL, details },
+                            NULL, err);
+        if (r >= 0)
+                r = gbx_site_checkpoint(cli->site, err);
+        if (r < 0)
+                return r;
+        if (cli->json)
+                gbx_cli_print_json(json_incref(details));
+        else
+                printf("Policy '%s' is in force for the purpose '%s': %s\n", policy->name, policy->purpose, digest);
+        return 0;
+}
+
+static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
+        static const struct gbx_cli_column columns[] = {
+                { "name", "NAME", GBX_COLUMN_TEXT },   { "purpose", "PURPOSE", GBX_COLUMN_TEXT },
+                { "state", "STATE", GBX_COLUMN_TEXT }, { "digest", "DIGEST", GBX_COLUMN_DIGEST },
+                {},
+        };
+        json_t *rows;
+        int r = gbx_view_query(cli->site->view, &rows, err, "SELECT * FROM policy ORDER BY seq", NULL);
+
+        return r < 0 ? r : gbx_cli_print_rows(cli, rows, columns, "no policy yet; an admin applies one: gbx policy apply", err);
+}
+
+static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer source = {}, text = {};
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        int r = gbx_view_query_one(cli->site->view, &row, err,
+                                   "SELECT digest FROM policy WHERE (name=?1 OR purpose=?1) AND state='in-force'",
+                                   cli->arguments[0], NULL);
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return gbx_fail(err, -ENOENT, "no policy of that name or purpose is in force: '%s'", cli->arguments[0]);
+        r = gbx_object_get(cli->site->directory, json_string_value(json_object_get(row, "digest")), &source, err);
+        if (r >= 0)
+                r = gbx_policy_parse(&policy, cli->arguments[0], source.data, source.size, NULL, err);
+        if (r >= 0)
+                r = gbx_policy_describe(policy, &text, err);
+        if (r < 0)
+                return r;
+        if (cli->json)
+                gbx_cli_print_json(json_pack("{s:s, s:s}", "digest", policy->digest, "source", gbx_buffer_text(&source)));
+        else
+                fputs(gbx_buffer_text(&text), stdout);
+        return 0;
+}
+
+const struct gbx_command gbx_commands_policy[] = {
+        { .noun = "policy", .verb = "check", .arguments = "FILE",
+          .summary = "read a policy file and list all its problems",
+          .details = "Each problem comes with file, line and column. Exit code 2 if there are any. Needs no site.",
+          .arguments_min = 1, .arguments_max = 1, .without_site = true, .run = run_check },
+        { .noun = "policy", .verb = "apply", .arguments = "FILE",
+          .summary = "put a policy in force for its purpose",
+          .details = "Approvals bind to the policy's digest: after a change, algorithms must be approved anew.",
+          .arguments_min = 1, .arguments_max = 1, .action = "policy apply", .run = run_apply },
+        { .noun = "policy", .verb = "ls", .summary = "list policies", .run = run_ls },
+        { .noun = "policy", .verb = "show", .arguments = "NAME", .summary = "explain the policy in force, a line a rule",
+          .arguments_min = 1, .arguments_max = 1, .run = run_show },
+        {},
+};

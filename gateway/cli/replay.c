@@ -1,0 +1,109 @@
+/* gbx audit replay | rebuild */
+#include "base/cleanup.h"
+#include "gateway/cli/commands.h"
+#include "gateway/cli/table.h"
+#include "gateway/replay.h"
+#include "gateway/store/authorise.h"
+#include "gateway/store/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int record(struct gbx_cli *cli, const char *run, uint64_t size, uint64_t divergences, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *details = json_pack("{s:I, s:I, s:s*}", "size", (json_int_t)size, "divergences",
+                                                             (json_int_t)divergences, "run", run);
+        int r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "audit.replay", cli->site->origin,
+                                                                 divergences ? "failed" : "done", NULL, details }, NULL, err);
+
+        return r < 0 ? r : gbx_site_checkpoint(cli->site, err);
+}
+
+static int replay_run(struct gbx_cli *cli, const char *run, struct gbx_error *err) {
+        char recorded[72], found[72];
+        int differs = gbx_replay_run(cli->site, run, recorded, found, err), r;
+
+        if (differs < 0)
+                return differs;
+        r = record(cli, run, 1, (uint64_t)differs, err);
+        if (r < 0)
+                return r;
+        if (cli->json)
+                gbx_cli_print_json(json_pack("{s:s, s:b, s:s, s:s}", "run", run, "equal", !differs, "recorded", recorded, "found", found));
+        else if (!differs)
+                printf("%s ran again: the same outputs, byte for byte (%s)\n", run, found);
+        else
+                printf("%s ran again: other outputs than recorded\n  recorded %s\n  found    %s\n", run, recorded, found);
+        return differs ? GBX_EXIT_INTEGRITY : GBX_EXIT_DONE;
+}
+
+static void print(const struct gbx_cli *cli, const struct gbx_replay *replay) {
+        size_t index;
+        json_t *item;
+
+        if (cli->json) {
+                gbx_cli_print_json(json_pack("{s:I, s:I, s:I, s:b, s:O}", "entries", (json_int_t)replay->entries, "decisions",
+                                             (json_int_t)replay->decisions, "signatures", (json_int_t)replay->signatures, "view_equal",
+                                             replay->view_equal, "divergences", replay->divergences));
+                return;
+        }
+        json_array_foreach(replay->divergences, index, item)
+                printf("entry %lld (%s): %s\n", (long long)json_integer_value(json_object_get(item, "entry")),
+                       json_string_value(json_object_get(item, "action")), json_string_value(json_object_get(item, "what")));
+        printf("%llu entries replayed: %llu decisions made again, %llu signatures checked, %zu divergences; the view %s\n",
+               (unsigned long long)replay->entries, (unsigned long long)replay->decisions, (unsigned long long)replay->signatures,
+               json_array_size(replay->divergences), replay->view_equal ? "is what the log says" : "DIFFERS from the log");
+}
+
+static int run_replay(struct gbx_cli *cli, struct gbx_error *err) {
+        gbx_auto(gbx_replay_free) struct gbx_replay replay = {};
+        const char *run = gbx_cli_option(cli, "run");
+        size_t divergences;
+        int r;
+
+        if (run)
+                return replay_run(cli, run, err);
+        r = gbx_replay_log(cli->site, &replay, err);
+        if (r < 0)
+                return r;
+        print(cli, &replay);
+        divergences = json_array_size(replay.divergences) + !replay.view_equal;
+        r = record(cli, NULL, replay.entries, divergences, err);
+        if (r < 0)
+                return r;
+        return divergences ? GBX_EXIT_INTEGRITY : GBX_EXIT_DONE;
+}
+
+static int run_rebuild(struct gbx_cli *cli, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *details = NULL;
+        uint64_t entries;
+        bool equal;
+        int r = gbx_site_rebuild(cli->site, &entries, &equal, err);
+
+        if (r < 0)
+                return r;
+        details = json_pack("{s:I, s:b}", "size", (json_int_t)entries, "equal", equal);
+        r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "audit.rebuild", cli->site->origin, "done", NULL, details },
+                            NULL, err);
+        if (r >= 0)
+                r = gbx_site_checkpoint(cli->site, err);
+        if (r < 0)
+                return r;
+        if (cli->json)
+                gbx_cli_print_json(json_incref(details));
+        else
+                printf("Rebuilt the view from %llu entries; it %s the old one.\n", (unsigned long long)entries,
+                       equal ? "equals" : "replaces, and differs from,");
+        return 0;
+}
+
+const struct gbx_command gbx_commands_replay[] = {
+        { .noun = "audit", .verb = "replay",
+          .summary = "decide everything again from the log, or run a job again",
+          .details = "Without --run: re-makes every decision, re-checks every signature and transition, and compares the view.\n"
+                     "With --run: runs the job in a fresh sandbox and compares the outputs byte for byte. Exit code 5 if anything\n"
+                     "differs.",
+          .options = (const struct gbx_option[]){ { "run", "RUN", "run this job again", false, false }, {} },
+          .action = "audit replay", .run = run_replay },
+        { .noun = "audit", .verb = "rebuild", .summary = "make the view anew from the log", .action = "audit rebuild", .run = run_rebuild },
+        {},
+};

@@ -1,0 +1,316 @@
+#include "gateway/execute.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "gateway/install.h"
+#include "gateway/store/objects.h"
+#include "gateway/store/view.h"
+#include "runtime/sandbox/launch.h"
+#include "runtime/vault/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+        JOB_BYTES = 80 * 1024 * 1024, /* program, parameters, schemas */
+        JOB_FILES = 256,
+        TMP_FILES = 256,
+        PROGRESS_LIMIT = 1024 * 1024,
+        STREAM_LIMIT = 1024 * 1024,
+        PROGRESS_FD = 3,
+        DENIALS = 1000,
+};
+
+/* How each engine is started. */
+static const struct engine {
+        const char *name, *image, *profile, *file;
+        const char *arguments[3];
+} engines[] = {
+        { "lua", "lua", "lua", "script.lua", { "/bin/gbx-lua", "/job/script.lua" } },
+        { "native", "native-min", "native", "program", { "/job/program" } },
+};
+
+static const struct engine *find_engine(const char *name) {
+        for (size_t i = 0; i < gbx_array_size(engines); i++)
+                if (strcmp(engines[i].name, name) == 0)
+                        return &engines[i];
+        return NULL;
+}
+
+/* --- /data -------------------------------------------------------------------- */
+
+static int deliver_dataset(int site, const json_t *dataset, struct gbx_delivery *data, struct gbx_error *err) {
+        const char *name = json_string_value(json_object_get(dataset, "name"));
+        const char *stored = json_string_value(json_object_get(dataset, "stored"));
+        gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
+        gbx_auto(gbx_age_file_freep) struct gbx_age_file *file = NULL;
+        gbx_auto(gbx_close_fd) int keys = -1, in = -1, out = -1;
+        char version[24], key[GBX_KEYS_NAME_SIZE], path[80];
+        int r;
+
+        (void)snprintf(version, sizeof version, "%lld",
+                       (long long)json_integer_value(json_object_get(dataset, "version")));
+        gbx_keys_dataset_name(name, version, key);
+        keys = gbx_open_directory(site, "keys", err);
+        if (keys < 0)
+                return keys;
+        r = gbx_keys_load_identity(keys, key, &identity, err);
+        if (r < 0)
+                return r;
+        (void)snprintf(path, sizeof path, "data/%s", stored + strlen("sha256:"));
+        in = openat(site, path, O_RDONLY | O_CLOEXEC);
+        if (in < 0)
+                return gbx_fail_errno(err, "cannot open the stored dataset '%s'", path);
+        r = gbx_age_file_open(&file, in, (struct gbx_age_identities){ (const struct gbx_age_identity *const *)&identity, 1 },
+                              NULL, err);
+        if (r < 0)
+                return r;
+        out = gbx_delivery_create(data, name, err);
+        if (out < 0)
+                return out;
+        return gbx_age_file_decrypt(file, out, 0, err);
+}
+
+static int deliver_data(const struct gbx_execution *execution, struct gbx_delivery **ret, struct gbx_error *err) {
+        gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL;
+        uint64_t bytes = 4096;
+        size_t index;
+        const json_t *dataset;
+        int r;
+
+        json_array_foreach(execution->datasets, index, dataset)
+                bytes += (uint64_t)json_integer_value(json_object_get(dataset, "bytes")) + 4096;
+        r = gbx_delivery_new(&data, GBX_DELIVERY_DATA,
+                             (struct gbx_delivery_limits){ bytes, json_array_size(execution->datasets) + 1 }, err);
+        if (r < 0)
+                return r;
+        json_array_foreach(execution->datasets, index, dataset) {
+                r = deliver_dataset(execution->site, dataset, data, err);
+                if (r < 0)
+                        return gbx_context(err, r, "dataset '%s'", json_string_value(json_object_get(dataset, "name")));
+        }
+        r = gbx_delivery_seal(data, err);
+        if (r < 0)
+                return r;
+        *ret = gbx_take_ptr(data);
+        return 0;
+}
+
+/* --- /job --------------------------------------------------------------------- */
+
+static int put_file(int directory, const char *name, mode_t mode, const void *bytes, size_t size, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        int r;
+
+        if (fd < 0)
+                return gbx_fail_errno(err, "cannot create /job/%s", name);
+        r = gbx_write_all(fd, bytes, size, err);
+        if (r < 0)
+                return gbx_context(err, r, "/job/%s", name);
+        return fchmod(fd, mode) < 0 ? gbx_fail_errno(err, "cannot set the mode of /job/%s", name) : 0;
+}
+
+static int put_json(int directory, const char *name, const json_t *value, struct gbx_error *err) {
+        gbx_auto(gbx_free_pointer) char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+
+        return text ? put_file(directory, name, 0444, text, strlen(text), err) : gbx_fail_memory(err);
+}
+
+/* The schemas were checked and turned into the engine's JSON when the dataset was added. */
+static int put_schemas(const struct gbx_execution *execution, int job, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int folder = -1;
+        size_t index;
+        const json_t *dataset;
+        int r;
+
+        if (mkdirat(job, "schema", 0755) < 0)
+                return gbx_fail_errno(err, "cannot create /job/schema");
+        folder = gbx_open_directory(job, "schema", err);
+        if (folder < 0)
+                return folder;
+        json_array_foreach(execution->datasets, index, dataset) {
+                gbx_auto(gbx_buffer_free) struct gbx_buffer schema = {};
+                char name[80];
+
+                r = gbx_object_get(execution->site, json_string_value(json_object_get(dataset, "schema")), &schema, err);
+                if (r < 0)
+                        return r;
+                (void)snprintf(name, sizeof name, "%s.json", json_string_value(json_object_get(dataset, "name")));
+                r = put_file(folder, name, 0444, schema.data, schema.size, err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int prepare_job(const struct gbx_execution *execution, const struct engine *engine, struct gbx_delivery **ret,
+                       struct gbx_error *err) {
+        gbx_auto(gbx_delivery_freep) struct gbx_delivery *job = NULL;
+        gbx_auto(gbx_json_freep) json_t *limits =
+                json_pack("{s:I}", "memory_bytes", (json_int_t)execution->limits.memory_bytes);
+        int mount, r;
+
+        r = gbx_delivery_new(&job, GBX_DELIVERY_DATA, (struct gbx_delivery_limits){ JOB_BYTES, JOB_FILES }, err);
+        if (r < 0)
+                return r;
+        mount = gbx_delivery_mount_fd(job);
+        r = put_file(mount, engine->file, 0555, execution->program->data, execution->program->size, err);
+        if (r >= 0)
+                r = put_json(mount, "params.json", execution->parameters, err);
+        if (r >= 0)
+                r = put_json(mount, "limits.json", limits, err);
+        if (r >= 0)
+                r = put_schemas(execution, mount, err);
+        if (r >= 0)
+                r = gbx_delivery_seal(job, err);
+        if (r < 0)
+                return r;
+        *ret = gbx_take_ptr(job);
+        return 0;
+}
+
+/* --- the sandbox ---------------------------------------------------------------- */
+
+/* What the engine says of itself on its progress descriptor: one JSON object a line. */
+struct listener {
+        const struct gbx_execution *execution;
+        struct gbx_buffer line;
+        json_t *end;
+};
+
+static void take_line(struct listener *listener) {
+        gbx_auto(gbx_json_freep) json_t *json =
+                json_loadb(gbx_buffer_text(&listener->line), listener->line.size, JSON_REJECT_DUPLICATES, NULL);
+        const json_t *fraction = json_object_get(json, "progress");
+
+        if (json_is_number(fraction) && listener->execution->progress) {
+                double value = json_number_value(fraction);
+
+                if (value >= 0 && value <= 1)
+                        listener->execution->progress(listener->execution->userdata, value);
+        } else if (json_is_string(json_object_get(json, "end"))) {
+                json_decref(listener->end);
+                listener->end = json_incref(json);
+        }
+}
+
+static void take_progress(void *userdata, const char *data, size_t size) {
+        struct listener *listener = userdata;
+
+        for (size_t i = 0; i < size; i++) {
+                if (data[i] == '\n') {
+                        take_line(listener);
+                        gbx_buffer_clear(&listener->line);
+                } else if (listener->line.size < 4096)
+                        (void)gbx_buffer_append_byte(&listener->line, (uint8_t)data[i], NULL);
+        }
+}
+
+static void free_listener(struct listener *listener) {
+        gbx_buffer_free(&listener->line);
+        json_decref(listener->end);
+}
+
+static json_t *make_argv(const struct engine *engine) {
+        json_t *argv = json_array();
+
+        for (size_t i = 0; engine->arguments[i]; i++)
+                (void)json_array_append_new(argv, json_string(engine->arguments[i]));
+        return argv;
+}
+
+static json_t *make_spec(const struct gbx_execution *execution, const struct engine *engine, const char *image,
+                         const char *digest, const int mounts[3], const struct gbx_launch_pipe pipes[3]) {
+        const struct gbx_execution_limits *limits = &execution->limits;
+
+        return json_pack(
+                "{s:i, s:s, s:{s:s, s:s}, s:o, s:{s:s}, s:s,"
+                " s:[{s:s, s:i}, {s:s, s:i, s:b}, {s:s, s:i, s:b}, {s:s, s:{s:I, s:i}}],"
+                " s:{s:i}, s:n, s:i, s:i,"
+                " s:{s:I, s:I, s:I, s:I, s:I, s:I, s:i}, s:{s:s}}",
+                "version", 1, "name", execution->id, "image", "file", image, "digest", digest, "argv", make_argv(engine), "env",
+                "TZ", "UTC", "profile", engine->profile, "mounts",
+                "target", "/data", "fd", mounts[0],
+                "target", "/job", "fd", mounts[1], "executable", 1,
+                "target", "/out", "fd", mounts[2], "writable", 1,
+                "target", "/tmp", "tmpfs", "bytes", (json_int_t)limits->scratch_bytes, "inodes", TMP_FILES,
+                "pass_fds", "3", pipes[0].write_end, "stdin", "stdout", pipes[1].write_end, "stderr", pipes[2].write_end,
+                "limits", "wall_ms", (json_int_t)limits->wall_ms, "cpu_ms", (json_int_t)limits->cpu_ms, "memory_bytes",
+                (json_int_t)limits->memory_bytes, "pids", (json_int_t)limits->processes, "open_files",
+                (json_int_t)limits->open_files, "file_bytes", (json_int_t)limits->output_bytes, "denials", DENIALS,
+                "network", "mode", "none");
+}
+
+/* Runs gbx-sandbox over the three mounts; fills `sandbox`, `end` and `error_bytes`. */
+static int launch(const struct gbx_execution *execution, const struct engine *engine, const char *image, const char *digest,
+                  const int mounts[3], struct gbx_execution_result *result, struct gbx_error *err) {
+        gbx_auto(gbx_free_pointer) char *program = NULL;
+        gbx_auto(free_listener) struct listener listener = { .execution = execution };
+        gbx_auto(gbx_json_freep) json_t *spec = NULL;
+        struct gbx_launch_pipe pipes[3] = { { -1, -1, 0, NULL, NULL, 0, false }, { -1, -1, 0, NULL, NULL, 0, false }, { -1, -1, 0, NULL, NULL, 0, false } };
+        int r = gbx_install_program("gbx-sandbox", &program, err);
+
+        if (r >= 0)
+                r = gbx_launch_pipe_open(&pipes[0], PROGRESS_LIMIT, take_progress, &listener, err);
+        if (r >= 0)
+                r = gbx_launch_pipe_open(&pipes[1], STREAM_LIMIT, NULL, NULL, err);
+        if (r >= 0)
+                r = gbx_launch_pipe_open(&pipes[2], STREAM_LIMIT, NULL, NULL, err);
+        if (r >= 0) {
+                spec = make_spec(execution, engine, image, digest, mounts, pipes);
+                r = spec ? 0 : gbx_fail_memory(err);
+        }
+        if (r >= 0) {
+                struct gbx_launch start = { program, spec, mounts, 3, pipes, 3 };
+
+                r = gbx_launch_run(&start, &result->sandbox, err);
+        }
+        if (r >= 0) {
+                result->end = gbx_take_ptr(listener.end);
+                result->error_bytes = pipes[2].taken;
+        }
+        for (size_t i = 0; i < gbx_array_size(pipes); i++)
+                gbx_launch_pipe_close(&pipes[i]);
+        return r;
+}
+
+void gbx_execution_result_free(struct gbx_execution_result *result) {
+        json_decref(result->sandbox);
+        json_decref(result->end);
+        result->out = gbx_delivery_free(result->out);
+        free(result->image);
+        *result = (struct gbx_execution_result){};
+}
+
+int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_result *ret, struct gbx_error *err) {
+        const struct engine *engine = find_engine(execution->engine);
+        gbx_auto(gbx_execution_result_free) struct gbx_execution_result result = {};
+        gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL, *job = NULL;
+        gbx_auto(gbx_free_pointer) char *image = NULL;
+        int mounts[3], r;
+
+        if (!engine)
+                return gbx_fail(err, -EINVAL, "there is no engine '%s'", execution->engine);
+        r = gbx_install_image(engine->image, &image, &result.image, err);
+        if (r >= 0)
+                r = deliver_data(execution, &data, err);
+        if (r >= 0)
+                r = prepare_job(execution, engine, &job, err);
+        if (r >= 0)
+                r = gbx_delivery_new(&result.out, GBX_DELIVERY_OUTPUT,
+                                     (struct gbx_delivery_limits){ execution->limits.output_bytes, execution->limits.output_files }, err);
+        if (r < 0)
+                return r;
+        mounts[0] = gbx_delivery_mount_fd(data);
+        mounts[1] = gbx_delivery_mount_fd(job);
+        mounts[2] = gbx_delivery_mount_fd(result.out);
+        r = launch(execution, engine, image, result.image, mounts, &result, err);
+        if (r >= 0)
+                r = gbx_delivery_seal(result.out, err);
+        if (r < 0)
+                return r;
+        *ret = result;
+        result = (struct gbx_execution_result){};
+        return 0;
+}

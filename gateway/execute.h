@@ -1,0 +1,47 @@
+/*
+ * One execution of a job: plaintext in, outputs out, nothing beside
+ *
+ * Decrypts the datasets into a detached tmpfs, prepares /job (program,
+ * parameters, limits, schemas) and /out, runs gbx-sandbox, and hands back the
+ * sandbox's report and the sealed /out. It decides nothing and records
+ * nothing: run.h does, and so does the auditor's replay.
+ *
+ * Whatever a job prints is not passed on: standard output is thrown away and
+ * of standard error only the size is kept. What an analyst may learn of a
+ * failure is the fixed vocabulary in `end`.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "runtime/vault/delivery.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct gbx_execution_limits {
+        uint64_t wall_ms, cpu_ms, memory_bytes, processes, open_files, output_bytes, output_files, scratch_bytes;
+};
+
+struct gbx_execution {
+        int site;           /* the site's directory */
+        const char *id;     /* of the run: names sandbox and cgroup */
+        const char *engine; /* "lua" or "native" */
+        const struct gbx_buffer *program;
+        const json_t *parameters; /* object, becomes /job/params.json */
+        const json_t *datasets;   /* array of rows of the view's table dataset */
+        struct gbx_execution_limits limits;
+        void (*progress)(void *userdata, double fraction);
+        void *userdata;
+};
+
+struct gbx_execution_result {
+        json_t *sandbox;          /* the report of gbx-sandbox (docs/sandbox.md) */
+        json_t *end;              /* last word of the Lua host: {"end":"error","rule":…,"line":…}, or NULL */
+        struct gbx_delivery *out; /* sealed /out */
+        size_t error_bytes;       /* what the job wrote to standard error */
+        char *image;              /* digest of the image it ran in */
+};
+
+int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_result *ret, struct gbx_error *err);
+void gbx_execution_result_free(struct gbx_execution_result *result);

@@ -1,0 +1,237 @@
+/* Making a release: mark, sign, encrypt, record (handover.h) */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "gateway/handover.h"
+#include "gateway/release/provenance.h"
+#include "gateway/store/keys.h"
+#include "gateway/store/objects.h"
+#include "gateway/store/view.h"
+#include "runtime/vault/age.h"
+#include "runtime/vault/keys.h"
+#include "watermark/mark.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ID_SIZE = 40, PATH_SIZE = 160 };
+
+/* All that one release needs at hand. */
+struct making {
+        struct gbx_site *site;
+        const struct gbx_run_plan *plan;
+        const char *run;
+        char id[ID_SIZE];
+        char folder[PATH_SIZE];
+        struct gbx_secret root;
+        struct gbx_age_identity *identity; /* of the site: for the copies kept for tracing */
+        struct gbx_age_recipient recipient;
+        json_t *outputs; /* array: what the log keeps of each table */
+        struct gbx_provenance_subject *subjects;
+        json_t *marks; /* object: mark of each table, for the manifest */
+};
+
+static void free_making(struct making *making) {
+        gbx_secret_free(&making->root);
+        making->identity = gbx_age_identity_free(making->identity);
+        json_decref(making->outputs);
+        json_decref(making->marks);
+        free(making->subjects);
+}
+
+static int load_recipient(struct making *making, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        const char *name = making->plan->request.requester, *age;
+        int r = gbx_view_query_one(making->site->view, &row, err, "SELECT age FROM user WHERE name=?1 AND state='active'", name, NULL);
+
+        if (r < 0)
+                return r;
+        age = r > 0 ? NULL : json_string_value(json_object_get(row, "age"));
+        if (!age)
+                return gbx_fail(err, -EKEYREJECTED, "'%s' has no age recipient to release to; gbx user add %s --age …", name, name);
+        return gbx_age_recipient_parse(age, &making->recipient, err);
+}
+
+static int start(struct making *making, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_view_query_one(making->site->view, &row, err, "SELECT count(*) + 1 AS next FROM release", NULL);
+
+        if (r < 0)
+                return r;
+        (void)snprintf(making->id, sizeof making->id, "release-%06lld", (long long)json_integer_value(json_object_get(row, "next")));
+        (void)snprintf(making->folder, sizeof making->folder, "releases/%s", making->id);
+        making->outputs = json_array();
+        making->marks = json_object();
+        r = gbx_make_directories(making->site->directory, making->folder, 0700, err);
+        if (r >= 0)
+                r = load_recipient(making, err);
+        if (r >= 0)
+                r = gbx_site_raw_key(making->site, GBX_KEYS_WATERMARK, &making->root, err);
+        return r < 0 ? r : gbx_site_identity(making->site, &making->identity, err);
+}
+
+/* One text for all releases of the same table: what the datasets, the algorithm and the parameters make of it. */
+static int family_text(const struct making *making, const struct gbx_gate_table *table, char ret[static GBX_SHA256_TEXT_SIZE],
+                       struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        const struct gbx_run_request *request = &making->plan->request;
+        uint8_t digest[GBX_SHA256_SIZE];
+        int r = gbx_buffer_printf(&text, err, "%s\n%s\n", request->algorithm, table->name);
+
+        for (size_t i = 0; i < request->dataset_count && r >= 0; i++)
+                r = gbx_buffer_printf(&text, err, "%s %s\n", request->datasets[i].name, request->datasets[i].digest);
+        for (size_t i = 0; i < table->column_count && r >= 0; i++)
+                r = gbx_buffer_printf(&text, err, "%s\n", table->columns[i].name);
+        if (r >= 0)
+                r = gbx_json_canonical(request->parameters, &text, err);
+        if (r < 0)
+                return r;
+        gbx_sha256(text.data, text.size, digest);
+        gbx_sha256_text(digest, ret);
+        return 0;
+}
+
+static int mark_table(const struct making *making, const struct gbx_gate_table *table, const char *family,
+                      struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
+        static const enum gbx_mark_type types[] = { [GBX_TYPE_INTEGER] = GBX_MARK_INTEGER, [GBX_TYPE_DECIMAL] = GBX_MARK_DECIMAL,
+                                                    [GBX_TYPE_COUNT] = GBX_MARK_TEXT };
+        static const enum gbx_mark_role roles[] = { [GBX_COLUMN_KEY] = GBX_MARK_KEY, [GBX_COLUMN_COUNT] = GBX_MARK_COUNT,
+                                                    [GBX_COLUMN_VALUE] = GBX_MARK_VALUE };
+        gbx_auto(gbx_free_pointer) struct gbx_mark_column *columns = calloc(table->column_count + 1, sizeof *columns);
+        struct gbx_mark_request request = { .root = making->root.data, .family = family, .release = making->id,
+                                            .recipient = making->plan->request.requester, .columns = columns,
+                                            .column_count = table->column_count };
+
+        if (!columns)
+                return gbx_fail_memory(err);
+        for (size_t i = 0; i < table->column_count; i++)
+                columns[i] = (struct gbx_mark_column){ .name = table->columns[i].name, .type = types[table->columns[i].type],
+                                                       .role = roles[table->columns[i].role],
+                                                       .unit = making->plan->policy->release.watermark == GBX_WATERMARK_OFF
+                                                                       ? NULL
+                                                                       : table->columns[i].unit };
+        return gbx_mark_table(&request, table->csv.data, table->csv.size, ret_marked, ret_mark, err);
+}
+
+/* Encrypts to one recipient and puts the file into the release's folder. */
+static int put_sealed(const struct making *making, const char *name, const char *suffix, const struct gbx_age_recipient *recipient,
+                      const struct gbx_buffer *bytes, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
+        char path[2 * PATH_SIZE];
+        int r = gbx_age_encrypt_buffer(bytes->data, bytes->size, (struct gbx_age_recipients){ recipient, 1 }, &sealed, err);
+
+        if (r < 0)
+                return r;
+        (void)snprintf(path, sizeof path, "%s/%s%s", making->folder, name, suffix);
+        return gbx_write_file_durably(making->site->directory, path, sealed.data, sealed.size, 0600, err);
+}
+
+static json_t *mark_json(const struct gbx_mark *mark) {
+        return json_pack("{s:s, s:I, s:I, s:s, s:s}", "scheme", mark->scheme, "capacity_cells", (json_int_t)mark->capacity_cells,
+                         "floor_cells", (json_int_t)mark->floor_cells, "claim", gbx_mark_claim_text(mark->claim), "code",
+                         gbx_mark_code_text(mark->code));
+}
+
+static int add_table(struct making *making, const struct gbx_gate_table *table, size_t index, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer marked = {};
+        gbx_auto(gbx_mark_clear) struct gbx_mark mark = {};
+        const struct gbx_age_recipient *own = gbx_age_identity_recipient(making->identity);
+        char family[GBX_SHA256_TEXT_SIZE], record[GBX_SHA256_TEXT_SIZE], digest[GBX_SHA256_TEXT_SIZE];
+        int r = family_text(making, table, family, err);
+
+        if (r >= 0)
+                r = mark_table(making, table, family, &marked, &mark, err);
+        if (r >= 0)
+                r = gbx_object_put(making->site->directory, mark.record, strlen(mark.record), record, err);
+        if (r >= 0)
+                r = put_sealed(making, table->name, ".age", &making->recipient, &marked, err);
+        if (r >= 0)
+                r = put_sealed(making, table->name, ".original.age", own, &table->csv, err);
+        if (r < 0)
+                return r;
+        gbx_sha256_text(mark.digest, digest);
+        making->subjects[index].name = table->name;
+        memcpy(making->subjects[index].digest, mark.digest, sizeof mark.digest);
+        (void)json_object_set_new(making->marks, table->name, mark_json(&mark));
+        if (json_array_append_new(making->outputs, json_pack("{s:s, s:s, s:s, s:s, s:I}", "file", table->name, "digest", digest, "record",
+                                                             record, "family", family, "bytes", (json_int_t)marked.size)) < 0)
+                return gbx_fail_memory(err);
+        return 0;
+}
+
+static json_t *approvals_json(const struct gbx_run_request *request) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < request->approval_count; i++) {
+                uint8_t digest[GBX_SHA256_SIZE];
+                char text[GBX_SHA256_TEXT_SIZE];
+
+                gbx_sha256(request->approvals[i].statement, strlen(request->approvals[i].statement), digest);
+                gbx_sha256_text(digest, text);
+                (void)json_array_append_new(list, json_pack("{s:s, s:s}", "reviewer", request->approvals[i].reviewer, "statement", text));
+        }
+        return list;
+}
+
+static json_t *predicate_json(const struct making *making, const char *findings) {
+        const struct gbx_run_request *request = &making->plan->request;
+        json_t *datasets = json_array();
+        char now[GBX_TIME_TEXT_SIZE];
+
+        gbx_time_text(gbx_time_now(), now);
+        for (size_t i = 0; i < request->dataset_count; i++)
+                (void)json_array_append_new(datasets, json_pack("{s:s, s:I, s:s}", "name", request->datasets[i].name, "version",
+                                                                (json_int_t)request->datasets[i].version, "manifest",
+                                                                request->datasets[i].digest));
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:O, s:o, s:s, s:s, s:o, s:s, s:O}", "site", making->site->origin,
+                         "run", making->run, "release", making->id, "recipient", request->requester, "time", now, "algorithm",
+                         "digest", request->algorithm, "engine", request->engine, "submitter", request->submitter, "parameters",
+                         request->parameters, "datasets", datasets, "purpose", request->purpose, "policy", request->policy,
+                         "approvals", approvals_json(request), "findings", findings, "marks", making->marks);
+}
+
+/* Signs the manifest; `ret_digest` names its bytes. */
+static int sign(struct making *making, const struct gbx_gate_result *result, const char *findings,
+                char ret_digest[static GBX_SHA256_TEXT_SIZE], struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *predicate = predicate_json(making, findings);
+        gbx_auto(gbx_secret_free) struct gbx_secret seed = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer envelope = {};
+        uint8_t digest[GBX_SHA256_SIZE];
+        char path[PATH_SIZE + 32];
+        int r = predicate ? gbx_site_raw_key(making->site, GBX_KEYS_PROVENANCE, &seed, err) : gbx_fail_memory(err);
+
+        if (r >= 0)
+                r = gbx_provenance_sign(making->subjects, result->table_count, predicate, seed.data, &envelope, err);
+        if (r < 0)
+                return r;
+        gbx_sha256(envelope.data, envelope.size, digest);
+        gbx_sha256_text(digest, ret_digest);
+        (void)snprintf(path, sizeof path, "%s/provenance.intoto.json", making->folder);
+        return gbx_write_file_durably(making->site->directory, path, envelope.data, envelope.size, 0600, err);
+}
+
+int gbx_release(struct gbx_site *site, const char *run, const struct gbx_run_plan *plan, const struct gbx_gate_result *result,
+                const char *findings_digest, struct gbx_error *err) {
+        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+        gbx_auto(free_making) struct making making = { .site = site, .plan = plan, .run = run };
+        gbx_auto(gbx_json_freep) json_t *details = NULL;
+        char provenance[GBX_SHA256_TEXT_SIZE];
+        int r = gbx_site_lock(site, err);
+
+        if (r < 0)
+                return r;
+        locked = site;
+        making.subjects = calloc(result->table_count + 1, sizeof *making.subjects);
+        if (!making.subjects)
+                return gbx_fail_memory(err);
+        r = start(&making, err);
+        for (size_t i = 0; i < result->table_count && r >= 0; i++)
+                r = add_table(&making, &result->tables[i], i, err);
+        if (r >= 0)
+                r = sign(&making, result, findings_digest, provenance, err);
+        if (r < 0)
+                return r;
+        details = json_pack("{s:s, s:s, s:O, s:O, s:s}", "run", run, "recipient", plan->request.requester, "outputs", making.outputs,
+                            "mark", making.marks, "provenance", provenance);
+        return gbx_site_record(site, &(struct gbx_action){ "system", "release.create", making.id, "done", NULL, details }, NULL, err);
+}

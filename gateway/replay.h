@@ -1,0 +1,37 @@
+/*
+ * Replay: deciding everything again
+ *
+ * Walks the log from its first entry with an empty view, and at each entry
+ * asks anew what was decided then, from the inputs that the entry names:
+ *
+ *   - may the actor do this, by the roles of that moment?
+ *   - does an approval's signature match its statement and the reviewer's key of that moment?
+ *   - does policy/decision.h give the recorded verdict for the recorded request, and is the request what the view
+ *     said at that moment (policy in force, datasets, approvals)?
+ *   - is the transition legal (a run starts only if allowed, a release needs the gate's or a reviewer's yes, …)?
+ *
+ * Then it compares the view so built with the site's. What replay cannot
+ * show is in docs/log-format.md: actions that were never logged.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "gateway/store/site.h"
+
+#include <jansson.h>
+
+struct gbx_replay {
+        uint64_t entries;
+        uint64_t decisions;  /* made again */
+        uint64_t signatures; /* checked again */
+        bool view_equal;     /* the site's view is what the log says */
+        json_t *divergences; /* array of {"entry":…,"action":…,"what":…} */
+};
+
+int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_error *err);
+void gbx_replay_free(struct gbx_replay *replay);
+
+/* Runs a job again, from its recorded request, in a fresh sandbox, and compares the digest of the gate's canonical
+ * tables with the recorded one. 0: equal. 1: not. */
+int gbx_replay_run(struct gbx_site *site, const char *run, char ret_recorded[static 72], char ret_found[static 72],
+                   struct gbx_error *err);

@@ -1,0 +1,171 @@
+#include "gateway/run.h"
+
+#include "base/cleanup.h"
+#include "gateway/decide.h"
+#include "gateway/handover.h"
+#include "gateway/store/view.h"
+
+#include <string.h>
+
+enum { MAX_DENIED_ENTRIES = 64 };
+
+const char *gbx_run_state_name(enum gbx_run_state state) {
+        static const char *const names[] = { "denied", "failed", "limit", "held", "refused", "released" };
+
+        return names[state];
+}
+
+void gbx_run_outcome_free(struct gbx_run_outcome *outcome) {
+        json_decref(outcome->reasons);
+        json_decref(outcome->report);
+        *outcome = (struct gbx_run_outcome){};
+}
+
+static json_int_t number(const json_t *object, const char *field) {
+        return json_integer_value(json_object_get(object, field));
+}
+
+/* One entry a distinct denied call; the sandbox has grouped and counted them, and cut the list. */
+static int record_denied(struct gbx_site *site, const char *id, const json_t *sandbox, struct gbx_error *err) {
+        size_t index;
+        json_t *item;
+
+        json_array_foreach(json_object_get(sandbox, "denied"), index, item) {
+                gbx_auto(gbx_json_freep) json_t *details = NULL;
+                int r;
+
+                if (index == MAX_DENIED_ENTRIES)
+                        break;
+                details = json_pack("{s:O, s:O, s:O, s:O}", "syscall", json_object_get(item, "syscall"), "arguments",
+                                    json_object_get(item, "arguments"), "count", json_object_get(item, "count"), "answer",
+                                    json_object_get(item, "action"));
+                r = details ? gbx_site_record(site, &(struct gbx_action){ "system", "syscall.denied", id, "denied", NULL, details }, NULL, err)
+                            : gbx_fail(err, -EPROTO, "the sandbox's report of denied system calls is malformed");
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* How the run ended, in the words an analyst may see. */
+static enum gbx_run_state judge(const struct gbx_execution_result *result, json_t **ret_reason) {
+        const char *outcome = json_string_value(json_object_get(result->sandbox, "outcome"));
+        const char *limit = json_string_value(json_object_get(result->sandbox, "limit"));
+        const char *end = json_string_value(json_object_get(result->end, "end"));
+        const char *rule = json_string_value(json_object_get(result->end, "rule"));
+        bool clean = outcome && strcmp(outcome, "exited") == 0 && number(result->sandbox, "exit_code") == 0;
+
+        if (limit) {
+                *ret_reason = json_sprintf("limit reached: %s", limit);
+                return GBX_RUN_LIMITED;
+        }
+        if (rule && (!end || strcmp(end, "done") != 0)) {
+                json_int_t line = number(result->end, "line");
+
+                *ret_reason = line > 0 ? json_sprintf("%s at line %lld of the script", rule, (long long)line) : json_sprintf("%s", rule);
+                return strstr(rule, "limit") ? GBX_RUN_LIMITED : GBX_RUN_FAILED;
+        }
+        if (!clean) {
+                *ret_reason = json_string("the program failed");
+                return GBX_RUN_FAILED;
+        }
+        *ret_reason = NULL;
+        return GBX_RUN_RELEASED;
+}
+
+static json_t *make_report(const struct gbx_execution_result *result) {
+        const json_t *sandbox = result->sandbox;
+
+        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "cpu_ms", number(sandbox, "cpu_ms"), "wall_ms",
+                         number(sandbox, "wall_ms"), "memory_bytes", number(sandbox, "memory_peak_bytes"), "pids_peak",
+                         number(sandbox, "pids_peak"), "read_bytes", number(sandbox, "io_read_bytes"), "written_bytes",
+                         number(sandbox, "io_write_bytes"), "denied", number(sandbox, "denied_total"));
+}
+
+static int record_end(struct gbx_site *site, const char *id, const struct gbx_execution_result *result, struct gbx_run_outcome *outcome,
+                      json_t *reason, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *details = json_deep_copy(outcome->report), *reasons = json_array();
+        const char *limit = json_string_value(json_object_get(result->sandbox, "limit"));
+        const char *word = outcome->state == GBX_RUN_RELEASED ? "done" : outcome->state == GBX_RUN_LIMITED ? "limit" : "failed";
+
+        if (reason && json_array_append(reasons, reason) < 0)
+                return gbx_fail_memory(err);
+        (void)json_object_set_new(details, "image", json_string(result->image));
+        (void)json_object_set_new(details, "exit", json_integer(number(result->sandbox, "exit_code")));
+        if (limit)
+                (void)json_object_set_new(details, "limit", json_string(limit));
+        if (json_is_object(json_object_get(result->sandbox, "layers")))
+                (void)json_object_set(details, "layers", json_object_get(result->sandbox, "layers"));
+        return gbx_site_record(site, &(struct gbx_action){ "system", "run.end", id, word, reasons, details }, NULL, err);
+}
+
+static int record_failed_start(struct gbx_site *site, const char *id, const struct gbx_error *cause) {
+        gbx_auto(gbx_json_freep) json_t *reasons = json_pack("[s]", cause->message);
+        struct gbx_error ignored = {};
+
+        /* The cause is what the caller reports; that it could not be recorded adds nothing. */
+        return gbx_site_record(site, &(struct gbx_action){ "system", "run.end", id, "failed", reasons, NULL }, NULL, &ignored);
+}
+
+static int execute(struct gbx_site *site, const struct gbx_run_order *order, const struct gbx_run_plan *plan, const char *id,
+                   struct gbx_execution_result *ret, struct gbx_error *err) {
+        struct gbx_execution execution;
+        int r = gbx_site_record(site, &(struct gbx_action){ "system", "run.start", id, "done", NULL, NULL }, NULL, err);
+
+        if (r < 0)
+                return r;
+        gbx_run_plan_execution(site, plan, id, &execution);
+        execution.progress = order->progress;
+        execution.userdata = order->userdata;
+        r = gbx_execute(&execution, ret, err);
+        if (r < 0)
+                (void)record_failed_start(site, id, err);
+        return r;
+}
+
+static int run_allowed(struct gbx_site *site, const struct gbx_run_order *order, const struct gbx_decision *decision,
+                       struct gbx_run_outcome *outcome, struct gbx_error *err) {
+        gbx_auto(gbx_run_plan_free) struct gbx_run_plan plan = {};
+        gbx_auto(gbx_execution_result_free) struct gbx_execution_result result = {};
+        gbx_auto(gbx_json_freep) json_t *reason = NULL;
+        int r = gbx_run_plan_load(site, decision->request, &plan, err);
+
+        if (r >= 0)
+                r = execute(site, order, &plan, decision->id, &result, err);
+        if (r < 0)
+                return r;
+        outcome->report = make_report(&result);
+        outcome->state = judge(&result, &reason);
+        r = record_denied(site, decision->id, result.sandbox, err);
+        if (r >= 0)
+                r = record_end(site, decision->id, &result, outcome, reason, err);
+        if (r < 0)
+                return r;
+        if (outcome->state != GBX_RUN_RELEASED) {
+                (void)json_array_append(outcome->reasons, reason);
+                return gbx_site_checkpoint(site, err);
+        }
+        return gbx_hand_over(site, decision, &plan, result.out, outcome, err);
+}
+
+int gbx_run_job(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_run_outcome *ret, struct gbx_error *err) {
+        gbx_auto(gbx_decision_free) struct gbx_decision decision = {};
+        gbx_auto(gbx_run_outcome_free) struct gbx_run_outcome outcome = {};
+        int r = gbx_decide_and_record(site, order, &decision, err);
+
+        if (r < 0)
+                return r;
+        memcpy(outcome.id, decision.id, sizeof outcome.id);
+        outcome.reasons = json_array();
+        if (!decision.allowed) {
+                outcome.state = GBX_RUN_DENIED;
+                (void)json_array_extend(outcome.reasons, decision.reasons);
+                r = gbx_site_checkpoint(site, err);
+        } else
+                r = run_allowed(site, order, &decision, &outcome, err);
+        if (r < 0)
+                return r;
+        *ret = outcome;
+        outcome = (struct gbx_run_outcome){};
+        return 0;
+}

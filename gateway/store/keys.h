@@ -1,0 +1,33 @@
+/*
+ * The site's own keys
+ *
+ *   keys/site.key        age identity: datasets arrive encrypted to it, held outputs wait under it
+ *   keys/log.key         Ed25519 seed of the action log's checkpoints
+ *   keys/provenance.key  Ed25519 seed that signs provenance manifests
+ *   keys/watermark.key   root of all watermark keys
+ *   keys/dataset-….key   age identity of one dataset version
+ */
+#pragma once
+
+#include "base/crypto.h"
+#include "base/error.h"
+#include "gateway/store/site.h"
+#include "runtime/vault/age.h"
+#include "runtime/vault/secret.h"
+
+#define GBX_KEYS_PROVENANCE "provenance.key"
+
+/* Makes keys and the empty log; `ret_details` gets their public halves, for the log's first entry. */
+int gbx_site_keys_create(int directory, const char *origin, json_t **ret_details, struct gbx_error *err);
+
+/* Opens the action log with its signing key. */
+int gbx_site_keys_open_log(struct gbx_site *site, struct gbx_log **ret, struct gbx_error *err);
+
+/* Loads the site's age identity. */
+int gbx_site_identity(const struct gbx_site *site, struct gbx_age_identity **ret, struct gbx_error *err);
+
+/* Loads a raw key of 32 bytes by its file name. */
+int gbx_site_raw_key(const struct gbx_site *site, const char *name, struct gbx_secret *ret, struct gbx_error *err);
+
+/* Public halves, as text: the age recipient, the log's vkey (signed-note), the provenance key (64 hexadecimal digits). */
+int gbx_site_public_keys(const struct gbx_site *site, json_t **ret_keys, struct gbx_error *err);
