@@ -171,6 +171,8 @@ static int parse_signature(const struct gbx_buffer *blob, struct signature *ret,
         if (!take_string(&wire, &key) || !take_string(&wire, &ret->namespace) || !take_string(&wire, &reserved) ||
             !take_string(&wire, &ret->hash_name) || !take_string(&wire, &inner) || wire.size != 0)
                 return gbx_fail(err, -EINVAL, "the SSH signature is cut off or has surplus bytes");
+        if (reserved.size != 0) /* nothing is defined for it; taking it would give one signature many forms */
+                return gbx_fail(err, -EINVAL, "the SSH signature has a reserved field that is not empty");
         if (equals_text(&ret->hash_name, "sha256"))
                 ret->hash = EVP_sha256();
         else if (equals_text(&ret->hash_name, "sha512"))
