@@ -68,6 +68,10 @@ typedef int gbx_merkle_read(void *context, unsigned level, uint64_t index, struc
 int gbx_merkle_edge_load(gbx_merkle_read *read, void *context, uint64_t size, struct gbx_merkle_edge *ret,
                          struct gbx_error *err);
 
+/* The root of the leaves [start, end), where `start` is a multiple of the smallest power of two >= end - start. */
+int gbx_merkle_range_root(gbx_merkle_read *read, void *context, uint64_t start, uint64_t end, struct gbx_hash *ret,
+                          struct gbx_error *err);
+
 /* That leaf `index` is in the tree of `size` leaves. -EINVAL unless index < size. */
 int gbx_merkle_prove_inclusion(gbx_merkle_read *read, void *context, uint64_t index, uint64_t size,
                                struct gbx_merkle_proof *ret, struct gbx_error *err);

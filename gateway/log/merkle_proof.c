@@ -10,10 +10,8 @@ struct prover {
 
 static uint64_t split_point(uint64_t n) { return UINT64_C(1) << (63 - __builtin_clzll(n - 1)); }
 
-/* The root of the leaves [start, end), of which only the right edge can be incomplete: `start` is a
- * multiple of the smallest power of two that is at least end - start. */
-static int range_root(const struct prover *prover, uint64_t start, uint64_t end, struct gbx_hash *ret,
-                      struct gbx_error *err) {
+int gbx_merkle_range_root(gbx_merkle_read *read, void *context, uint64_t start, uint64_t end, struct gbx_hash *ret,
+                          struct gbx_error *err) {
         uint64_t size = end - start;
         struct gbx_hash left, right;
         uint64_t split;
@@ -22,13 +20,13 @@ static int range_root(const struct prover *prover, uint64_t start, uint64_t end,
         if ((size & (size - 1)) == 0) {
                 unsigned level = (unsigned)__builtin_ctzll(size);
 
-                return prover->read(prover->context, level, start >> level, ret, err);
+                return read(context, level, start >> level, ret, err);
         }
         split = start + split_point(size);
-        r = range_root(prover, start, split, &left, err);
+        r = gbx_merkle_range_root(read, context, start, split, &left, err);
         if (r < 0)
                 return r;
-        r = range_root(prover, split, end, &right, err);
+        r = gbx_merkle_range_root(read, context, split, end, &right, err);
         if (r < 0)
                 return r;
         gbx_merkle_node(&left, &right, ret);
@@ -40,7 +38,8 @@ static int push_range(struct prover *prover, uint64_t start, uint64_t end, struc
 
         if (prover->proof.count == GBX_MERKLE_PROOF_MAX)
                 return gbx_fail(err, -EINVAL, "a proof of more than %d hashes is needed", GBX_MERKLE_PROOF_MAX);
-        r = range_root(prover, start, end, &prover->proof.hashes[prover->proof.count], err);
+        r = gbx_merkle_range_root(prover->read, prover->context, start, end, &prover->proof.hashes[prover->proof.count],
+                                  err);
         if (r < 0)
                 return r;
         prover->proof.count++;

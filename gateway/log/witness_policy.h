@@ -6,7 +6,7 @@
  *   group NAME K|any|all MEMBER...
  *   quorum NAME|none
  *
- * A line each, '#' begins a comment. Members are witnesses or groups named
+ * A line each; lines that begin with '#' are comments. Members are witnesses or groups named
  * above. A quorum line is required, once.
  */
 #pragma once
