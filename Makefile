@@ -37,6 +37,7 @@ LDFLAGS_ALL := $(HARDEN_LINK) $(SANITIZE) $(LDFLAGS)
 
 PROGRAMS :=
 TEST_PROGRAMS :=
+TEST_MODULES := # folders that only test programs use
 all:
 include $(wildcard $(addsuffix /module.mk,$(MODULES)) images/module.mk tests/module.mk)
 
@@ -50,7 +51,7 @@ $(call library,$(1)): $(call objects,$(1))
 	@mkdir -p $$(@D) && rm -f $$@
 	@$(AR) rcs $$@ $$^
 endef
-$(foreach m,$(MODULES),$(eval $(call library_rule,$(m))))
+$(foreach m,$(MODULES) $(TEST_MODULES),$(eval $(call library_rule,$(m))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)

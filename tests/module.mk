@@ -1,0 +1,16 @@
+# Attack programs: tests/attack/NAME.c, each static, so that it runs in any image.
+ATTACKS := $(patsubst tests/attack/%.c,$(BUILD)/tests/attack/%,$(wildcard tests/attack/*.c))
+
+$(BUILD)/tests/attack/%: $(BUILD)/obj/tests/attack/%.o $(BUILD)/obj/tests/attack/lib/attempt.o
+	@echo "  LINK  $@"
+	@mkdir -p $(@D)
+	@$(CC) $(LDFLAGS_ALL) -static $^ -o $@
+tests: $(ATTACKS)
+
+TEST_MODULES += tests/attack/lib
+# attack-run starts them, outside and inside, and judges what they say.
+TEST_PROGRAMS += attack-run
+attack-run_MAIN := tests/attack/lib/run.c
+attack-run_MODULES := tests/attack/lib runtime/sandbox base
+attack-run_LIBS := -ljansson -lutil -lcrypto -lpthread -ldl
+attack-run_LDFLAGS := -static
