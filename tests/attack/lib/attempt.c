@@ -114,13 +114,27 @@ static bool report(const struct attempt *attempt, int status) {
         return WIFEXITED(status) && code == ATTEMPT_BREACH;
 }
 
-int attempts_run(const struct attempt table[], size_t count, int argc, char **argv) {
-        bool breached = false;
-
+void attempts_begin(int argc, char **argv) {
         outside = argc > 1 && strcmp(argv[1], "--outside") == 0;
         program_arguments = argc > 0 ? argv + 1 : argv;
-        for (size_t i = 0; i < count; i++)
-                breached |= report(&table[i], run_attempt(&table[i]));
-        (void)printf("done %zu\n", count);
+}
+
+int attempts_run(const struct attempt table[], size_t count, int argc, char **argv) {
+        bool breached = false;
+        size_t tried = 0;
+        const char *only;
+
+        attempts_begin(argc, argv);
+        only = attempts_argument("only");
+        for (size_t i = 0; i < count; i++) {
+                if (only && strcmp(only, table[i].name) != 0)
+                        continue;
+                if (attempts_argument("list"))
+                        (void)printf("%s\n", table[i].name);
+                else
+                        breached |= report(&table[i], run_attempt(&table[i]));
+                tried++;
+        }
+        (void)printf("done %zu\n", tried);
         return breached ? 1 : 0;
 }

@@ -44,8 +44,12 @@ struct attempt {
         const char *text;
 };
 
-/* Runs attempts; returns the exit status of the program. */
+/* Runs attempts; returns the exit status of the program. The argument only=NAME leaves out all others;
+ * list=names prints the names and tries nothing. */
 int attempts_run(const struct attempt table[], size_t count, int argc, char **argv);
+
+/* For programs with a main of another shape: what the functions below need. */
+void attempts_begin(int argc, char **argv);
 
 /* Whether the program runs as its own control, outside of the sandbox. */
 bool attempts_outside(void);

@@ -37,7 +37,15 @@ void judge_refused(struct judgement *judgement, const char *message) {
 }
 
 void judge_result(struct judgement *judgement, json_t *result) {
+        json_decref(judgement->result);
         judgement->result = json_incref(result);
+}
+
+void judge_killed(struct judgement *judgement, const char *attempt) {
+        char line[160];
+        int length = snprintf(line, sizeof(line), "stopped %s run-killed\ndone 1\n", attempt);
+
+        judge_take(judgement, line, (size_t)length);
 }
 
 static bool listed(const char *names, const char *name) {
@@ -55,7 +63,10 @@ static void judge_line(const struct judgement *judgement, const char *line, stru
         bool two_layers = strstr(line, " +2") != NULL, control = strstr(line, " -control") == NULL;
         bool breach, wrong;
 
-        if (sscanf(line, "done %u", &counts->declared) == 1) {
+        unsigned more;
+
+        if (sscanf(line, "done %u", &more) == 1) {
+                counts->declared += more;
                 counts->done = true;
                 return;
         }

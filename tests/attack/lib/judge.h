@@ -33,5 +33,8 @@ void judge_take(void *judgement, const char *data, size_t size);
 void judge_refused(struct judgement *judgement, const char *message);
 void judge_result(struct judgement *judgement, json_t *result);
 
+/* The whole run was killed for this attempt, so the program could not say so itself. */
+void judge_killed(struct judgement *judgement, const char *attempt);
+
 /* Prints what is wrong (or one line that says what was proven) and returns whether all is well. */
 bool judge_verdict(struct judgement *judgement, const json_t *without);

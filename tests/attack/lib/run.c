@@ -12,6 +12,8 @@
  *      --spec JSON          an object that is laid over the spec
  *      --expect OUTCOME     exited:0, exited, signaled:SIGKILL, limit:memory, refused; default exited
  *      --unproven A,B       control: attempts that need not work on this host
+ *      --each               inside: every attempt in a sandbox of its own (for those that end the whole run)
+ *      --pair               two at the same time, with role=sender and role=receiver; the receiver is judged
  *      --leak  --terminal  --listen  --pass-root N     see stage.h; arguments for the program are added
  *
  * Environment: GBX_SANDBOX (default build/gbx-sandbox), ATTACKS (folder of the programs,
@@ -33,14 +35,15 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
-enum { OUTPUT_LIMIT = 1024 * 1024, MAX_ARGUMENTS = 32, CONTROL_SECONDS = 60 };
+enum { OUTPUT_LIMIT = 1024 * 1024, MAX_ARGUMENTS = 32, CONTROL_SECONDS = 60, PAIR_MILLISECONDS = 1500 };
 
 struct plan {
         struct judgement judgement;
         const char *sandbox, *attacks, *profile, *program;
         json_t *limits, *without, *overlay;
-        bool leak, terminal, listen;
+        bool leak, terminal, listen, each, pair;
         int pass_root;
         char *arguments[MAX_ARGUMENTS + 1];
         size_t argument_count;
@@ -59,8 +62,12 @@ static int add_argument(struct plan *plan, const char *format, ...) {
 }
 
 static int set_stage(struct stage *stage, struct plan *plan, struct gbx_error *err) {
+        char file[512];
         int r = stage_open(stage, err);
 
+        (void)snprintf(file, sizeof(file), "%s/%s", plan->attacks, plan->program);
+        if (r == 0)
+                r = stage_image(stage, file, err);
         if (r == 0 && plan->leak)
                 r = stage_leak(stage, err);
         if (r == 0 && plan->terminal)
@@ -94,21 +101,19 @@ static json_t *make_mounts(struct stage *stage, const struct plan *plan, const c
 }
 
 static json_t *make_spec(struct stage *stage, const struct plan *plan, int output, struct gbx_error *err) {
-        char image[96], file[512], job[96];
+        char file[512], job[96];
         json_t *spec, *arguments = json_array(), *mounts;
-        int r;
 
         (void)snprintf(file, sizeof(file), "%s/%s", plan->attacks, plan->program);
-        r = stage_image(stage, file, image, sizeof(image), err);
         (void)snprintf(job, sizeof(job), "/job/%s", plan->program);
-        mounts = r < 0 ? NULL : make_mounts(stage, plan, file, err);
+        mounts = make_mounts(stage, plan, file, err);
         if (!mounts)
                 return NULL;
         (void)json_array_append_new(arguments, json_string(job));
         for (size_t i = 0; i < plan->argument_count; i++)
                 (void)json_array_append_new(arguments, json_string(plan->arguments[i]));
         spec = json_pack("{s:i,s:s,s:{s:s},s:o,s:s,s:o,s:O,s:i,s:i}", "version", 1, "name", "attack", "image",
-                         "directory", image, "argv", arguments, "profile", plan->profile, "mounts", mounts, "limits",
+                         "directory", stage->image, "argv", arguments, "profile", plan->profile, "mounts", mounts, "limits",
                          plan->limits, "stdout", output, "stderr", output);
         if (stage->terminal >= 0)
                 (void)json_object_set_new(spec, "stdin", json_integer(stage->terminal));
@@ -120,7 +125,7 @@ static json_t *make_spec(struct stage *stage, const struct plan *plan, int outpu
                 (void)json_object_set_new(spec, "pass_fds", json_pack("{s:i}", number, root));
         }
         if (json_array_size(plan->without) > 0)
-                (void)json_object_set_new(spec, "test_without", json_incref(plan->without));
+                (void)json_object_set_new(spec, "options", json_pack("{s:O}", "test_without", plan->without));
         (void)json_object_update(spec, plan->overlay);
         return spec;
 }
@@ -149,6 +154,31 @@ static int run_inside(struct stage *stage, struct plan *plan, struct gbx_error *
         if (r == 0)
                 judge_result(&plan->judgement, result);
         json_decref(result);
+        return r;
+}
+
+/* The program's own list of its attempts, which it gives without trying any. */
+static int run_each(struct stage *stage, struct plan *plan, struct gbx_error *err) {
+        char command[600], name[96];
+        FILE *names;
+        int r = 0;
+
+        (void)snprintf(command, sizeof(command), "exec %s/%s list=names", plan->attacks, plan->program);
+        names = popen(command, "re");
+        if (!names)
+                return gbx_fail_errno(err, "cannot list the attempts of '%s'", plan->program);
+        while (r == 0 && fscanf(names, "%95s", name) == 1 && strcmp(name, "done") != 0) {
+                size_t arguments = plan->argument_count, before = plan->judgement.output_size;
+
+                r = add_argument(plan, "only=%s", name);
+                if (r == 0)
+                        r = run_inside(stage, plan, err);
+                plan->argument_count = arguments;
+                if (r == 0 && plan->judgement.output_size == before && plan->judgement.result &&
+                    strcmp(json_string_value(json_object_get(plan->judgement.result, "outcome")), "exited") != 0)
+                        judge_killed(&plan->judgement, name);
+        }
+        (void)pclose(names);
         return r;
 }
 
@@ -207,6 +237,34 @@ static int run_outside(const struct stage *stage, struct plan *plan, struct gbx_
         return 0;
 }
 
+static int run_one(struct stage *stage, struct plan *plan, struct gbx_error *err) {
+        if (plan->judgement.mode == JUDGE_CONTROL)
+                return run_outside(stage, plan, err);
+        return plan->each ? run_each(stage, plan, err) : run_inside(stage, plan, err);
+}
+
+static int run_pair(struct stage *stage, struct plan *plan, struct gbx_error *err) {
+        struct timespec now;
+        pid_t sender;
+        int r;
+
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        if (add_argument(plan, "start=%lld", (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000 + PAIR_MILLISECONDS) < 0 ||
+            (plan->judgement.mode == JUDGE_CONTROL && add_argument(plan, "image=%s/bin", stage->image) < 0))
+                return gbx_fail_memory(err);
+        sender = fork();
+        if (sender < 0)
+                return gbx_fail_errno(err, "cannot start the sender");
+        if (sender == 0)
+                _exit(add_argument(plan, "role=sender") < 0 || run_one(stage, plan, err) < 0);
+        r = add_argument(plan, "role=receiver");
+        if (r == 0)
+                r = run_one(stage, plan, err);
+        if (waitpid(sender, NULL, 0) < 0)
+                return gbx_fail_errno(err, "cannot wait for the sender");
+        return r;
+}
+
 /* --- command line ------------------------------------------------------------ */
 
 static int usage(void) {
@@ -229,7 +287,8 @@ static bool parse_options(struct plan *plan, int argc, char **argv) {
                 { "profile", 1, NULL, 'p' }, { "without", 1, NULL, 'w' },  { "limit", 1, NULL, 'l' },
                 { "spec", 1, NULL, 's' },    { "expect", 1, NULL, 'e' },   { "unproven", 1, NULL, 'u' },
                 { "leak", 0, NULL, 'L' },    { "terminal", 0, NULL, 't' }, { "listen", 0, NULL, 'n' },
-                { "pass-root", 1, NULL, 'r' }, { NULL, 0, NULL, 0 },
+                { "pass-root", 1, NULL, 'r' }, { "each", 0, NULL, 'E' },      { "pair", 0, NULL, 'P' },
+                { NULL, 0, NULL, 0 },
         };
         int option;
 
@@ -242,6 +301,8 @@ static bool parse_options(struct plan *plan, int argc, char **argv) {
                 case 'L': plan->leak = true; break;
                 case 't': plan->terminal = true; break;
                 case 'n': plan->listen = true; break;
+                case 'E': plan->each = true; break;
+                case 'P': plan->pair = true; break;
                 case 'r': plan->pass_root = atoi(optarg); break;
                 case 'l':
                         if (!set_limit(plan->limits, optarg))
@@ -294,8 +355,7 @@ int main(int argc, char **argv) {
                 lead_session();
         r = set_stage(&stage, &plan, &err);
         if (r == 0)
-                r = plan.judgement.mode == JUDGE_CONTROL ? run_outside(&stage, &plan, &err)
-                                                         : run_inside(&stage, &plan, &err);
+                r = plan.pair ? run_pair(&stage, &plan, &err) : run_one(&stage, &plan, &err);
         (void)signal(SIGHUP, SIG_IGN);
         stage_close(&stage);
         if (r < 0) {

@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
-enum { SET_STRING = 1, CREATE = 6 }; /* enum fsconfig_command; glibc's header and the kernel's do not mix */
+enum { SET_STRING = 1, CREATE = 6, SHARED_BLOCKS = 26 }; /* enum fsconfig_command; glibc's header and the kernel's do not mix */
 
 static pid_t start_host_process(void) {
         pid_t pid = fork();
@@ -112,9 +112,20 @@ int stage_mount(struct stage *stage, const char *program, const char *name, stru
 /* The marker that ping(8) carries: VFS_CAP_REVISION_2 with the effective bit, CAP_SYS_ADMIN permitted. */
 static const uint32_t file_capability[5] = { 0x02000001, 1U << 21, 0, 0, 0 };
 
+/* A file that is on the disk and not in the page cache, so that whoever reads it first can be found out. */
+static int write_pages(int fd) {
+        static char block[256 * 1024];
+
+        memset(block, 'p', sizeof(block));
+        for (int i = 0; i < SHARED_BLOCKS; i++)
+                if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block))
+                        return -1;
+        return fsync(fd) < 0 ? -1 : posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 /* /bin/setuid and /bin/capable: the program again, with what would raise its privilege. */
 static int mark_programs(int image, const char *program, struct gbx_error *err) {
-        gbx_auto(gbx_close_fd) int capable = -1;
+        gbx_auto(gbx_close_fd) int capable = -1, pages = -1;
         int r = stage_copy_file(program, image, "bin/setuid", err);
 
         if (r == 0)
@@ -122,20 +133,23 @@ static int mark_programs(int image, const char *program, struct gbx_error *err) 
         if (r < 0)
                 return r;
         capable = openat(image, "bin/capable", O_RDONLY | O_CLOEXEC);
+        pages = openat(image, "bin/pages", O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+        if (pages < 0 || ftruncate(pages, 0) < 0 || write_pages(pages) < 0)
+                return gbx_fail_errno(err, "cannot write 'bin/pages' in the image");
         if (fchmodat(image, "bin/setuid", 04755, 0) < 0 || capable < 0 ||
             fsetxattr(capable, "security.capability", file_capability, sizeof(file_capability), 0) < 0)
                 return gbx_fail_errno(err, "cannot mark programs in the image");
         return 0;
 }
 
-int stage_image(struct stage *stage, const char *program, char *ret_path, size_t size, struct gbx_error *err) {
+int stage_image(struct stage *stage, const char *program, struct gbx_error *err) {
         static const char *const names[] = { "bin", "data", "dev", "etc", "job", "out", "proc", "sys", "tmp" };
         gbx_auto(gbx_close_fd) int directory = -1;
 
-        (void)snprintf(ret_path, size, "%s/image", stage->directory);
-        if (mkdir(ret_path, 0755) < 0)
-                return gbx_fail_errno(err, "cannot make '%s'", ret_path);
-        directory = gbx_open_directory(AT_FDCWD, ret_path, err);
+        (void)snprintf(stage->image, sizeof(stage->image), "%s/image", stage->directory);
+        if (mkdir(stage->image, 0755) < 0)
+                return gbx_fail_errno(err, "cannot make '%s'", stage->image);
+        directory = gbx_open_directory(AT_FDCWD, stage->image, err);
         if (directory < 0)
                 return directory;
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -17,6 +17,7 @@ enum { STAGE_MAX_DESCRIPTORS = 64 };
 struct stage {
         char directory[64];
         char marker[80]; /* a file that everybody on the host may read and write, and no job */
+        char image[80];
         pid_t host_process; /* sleeps; for signals and tracing */
         int descriptors[STAGE_MAX_DESCRIPTORS]; /* to be inherited by the sandbox */
         size_t descriptor_count;
@@ -37,8 +38,9 @@ int stage_mount(struct stage *stage, const char *program, const char *name, stru
 /* Keeps a descriptor for the sandbox and closes it with the stage. Returns it. */
 int stage_keep(struct stage *stage, int fd);
 
-/* An image: directories for the mounts, and two copies of `program`, one setuid root and one with a file capability. */
-int stage_image(struct stage *stage, const char *program, char *ret_path, size_t size, struct gbx_error *err);
+/* An image: directories for the mounts; in bin, two copies of `program`, one setuid root and one with a file
+ * capability, and a file "pages" whose pages are not in memory. */
+int stage_image(struct stage *stage, const char *program, struct gbx_error *err);
 
 int stage_listen(struct stage *stage, struct gbx_error *err);
 
