@@ -44,7 +44,6 @@ struct channel {
         int (*receive)(const struct channel *self, int index);       /* 0, 1 or a negated errno */
         const char *path;
         int kind;
-        int slots; /* that a bit takes, if not one; for the last channel only */
 };
 
 static int opened = -1; /* the file of the current channel, kept open over its bits */
@@ -403,7 +402,7 @@ static const struct channel channels[] = {
         { "residency-mincore", send_residency, receive_residency, "IMAGE/pages", 1 },
         { "residency-cachestat", send_residency, receive_residency, "IMAGE/pages", 2 },
         { "residency-timing", send_warm, receive_warm, "IMAGE/pages", 0 },
-        { "pipe-inode-numbers", send_inodes, receive_inodes, NULL, 0, .slots = 3 },
+        { "pipe-inode-numbers", send_inodes, receive_inodes, NULL, 0 },
 };
 
 static long argument(const char *name, long fallback) {
@@ -425,7 +424,7 @@ static uint32_t word_of(size_t channel) {
 /* Sleeps until a place on the time line, in slots and hundredths of one. */
 static void wait_for(size_t channel, int slot, int hundredths) {
         long microseconds = argument("slot", 4000);
-        long slots = channels[channel].slots ? channels[channel].slots : 1;
+        long slots = channels[channel].send == send_inodes ? 3 : 1; /* slow, and the last of the list */
         long offset = ((long)channel * (BITS + PAUSE_SLOTS) + slot * slots) * microseconds +
                       microseconds * slots * hundredths / 100;
         long milliseconds = argument("start", 0);
