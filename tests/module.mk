@@ -14,3 +14,9 @@ attack-run_MAIN := tests/attack/lib/run.c
 attack-run_MODULES := tests/attack/lib runtime/sandbox base
 attack-run_LIBS := -ljansson -lutil -lcrypto -lpthread -ldl
 attack-run_LDFLAGS := -static
+
+TEST_PROGRAMS += block-calls
+block-calls_MAIN := tests/attack/lib/block_calls.c
+block-calls_MODULES := base
+block-calls_LIBS := -lc
+block-calls_LDFLAGS := -static

@@ -170,7 +170,7 @@ static int try_exec_file(const struct attempt *self) {
 static int try_exec_memory(const struct attempt *self) {
         char *const arguments[] = { (char[]){ "copy" }, NULL };
         int fd = (int)syscall(SYS_memfd_create, "copy", (long)self->integer);
-        int result = fd < 0 ? errno : copy_self(fd);
+        int result = fd < 0 ? errno == EINVAL ? ENOSYS /* no such flag in this kernel */ : errno : copy_self(fd);
 
         if (result)
                 return result;

@@ -6,8 +6,8 @@
  *      attack-run plain   [options] PROGRAM [ARGUMENT]...   inside: output and result are printed, nothing judged
  *
  *      --profile NAME       of system calls; native without it
- *      --without LAYER      leaves a layer out (needs GBX_SANDBOX to be the test build); then only attempts
- *                           that two layers must stop (+2) are judged
+ *      --without LAYER      leaves a layer out (by the test build of gbx-sandbox); then only attempts that two
+ *                           layers must stop (+2) are judged
  *      --limit NAME=NUMBER  of the spec
  *      --spec JSON          an object that is laid over the spec
  *      --expect OUTCOME     exited:0, exited, signaled:SIGKILL, limit:memory, refused; default exited
@@ -16,7 +16,7 @@
  *      --pair               two at the same time, with role=sender and role=receiver; the receiver is judged
  *      --leak  --terminal  --listen  --pass-root N     see stage.h; arguments for the program are added
  *
- * Environment: GBX_SANDBOX (default build/gbx-sandbox), ATTACKS (folder of the programs,
+ * Environment: GBX_SANDBOX (default build/gbx-sandbox), GBX_SANDBOX_SWITCHES (its test build), ATTACKS (folder of the programs,
  * default build/tests/attack), ATTACK_TABLE (a file that gets a line for each judgement).
  */
 #include "tests/attack/lib/judge.h"
@@ -349,6 +349,9 @@ int main(int argc, char **argv) {
                                 "denials", 100000);
         if (!parse_options(&plan, argc - 1, argv + 1))
                 return usage();
+        if (json_array_size(plan.without) > 0)
+                plan.sandbox = getenv("GBX_SANDBOX_SWITCHES") ? getenv("GBX_SANDBOX_SWITCHES")
+                                                              : "build/tests/gbx-sandbox-switches";
         plan.judgement.reduced = json_array_size(plan.without) > 0 || plan.pass_root > 0;
         (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 4096, 4096 });
         if (plan.terminal)
