@@ -125,34 +125,50 @@ static bool ended_as_expected(const struct judgement *judgement) {
                 field = judgement->refusal;
         }
         if (outcome && strcmp(outcome, word) == 0 &&
-            (!detail || (field && (judgement->result ? strcmp(field, detail) == 0 : strstr(field, detail) != NULL))))
+            (!detail || (field && (judgement->result ? listed(detail, field) : strstr(field, detail) != NULL))))
                 return true;
         (void)printf("# wrong: expected %s, got %s%s%s\n", expect, outcome ? outcome : "nothing", field ? ":" : "",
                      field ? field : "");
         return false;
 }
 
-static void print_line(FILE *file, const struct judgement *judgement, const struct counts *counts,
-                       const json_t *without) {
-        const char *modes[] = { "outside", "inside", "plain" };
-        char layers[256] = "";
-
+/* " without seccomp", or nothing. */
+static void name_layers(const json_t *without, char *ret, size_t size) {
+        ret[0] = '\0';
         for (size_t i = 0; i < json_array_size(without); i++)
-                (void)snprintf(layers + strlen(layers), sizeof(layers) - strlen(layers), "%s%s", i ? "+" : " without ",
+                (void)snprintf(ret + strlen(ret), size - strlen(ret), "%s%s", i ? "+" : " without ",
                                json_string_value(json_array_get(without, i)));
+}
+
+static void print_line(const struct judgement *judgement, const struct counts *counts, const json_t *without) {
+        char layers[256];
+
+        name_layers(without, layers, sizeof(layers));
         if (judgement->mode == JUDGE_CONTROL)
-                (void)fprintf(file, "%s: outside: %u tried, %u work, %u absent here\n", judgement->program,
-                              counts->tried, counts->worked, counts->absent);
+                (void)printf("%s: outside: %u tried, %u work, %u absent here\n", judgement->program, counts->tried,
+                             counts->worked, counts->absent);
         else
-                (void)fprintf(file, "%s: %s%s: %u tried, %u stopped, %u must be stopped by a second layer too\n",
-                              judgement->program, modes[judgement->mode], layers, counts->tried, counts->stopped,
-                              counts->two_layers);
+                (void)printf("%s: inside%s: %u tried, %u stopped, %u must be stopped by a second layer too\n",
+                             judgement->program, layers, counts->tried, counts->stopped, counts->two_layers);
+}
+
+static void add_to_table(const struct judgement *judgement, const struct counts *counts, const json_t *without) {
+        const char *table = getenv("ATTACK_TABLE");
+        FILE *file = table ? fopen(table, "ae") : NULL;
+        char layers[256];
+
+        if (!file)
+                return;
+        name_layers(without, layers, sizeof(layers));
+        (void)fprintf(file, "%s\t%s%s%s%s\t%u\t%u\t%u\t%u\n", judgement->program,
+                      judgement->mode == JUDGE_CONTROL ? "outside" : "inside", judgement->profile ? " " : "",
+                      judgement->profile ? judgement->profile : "", layers, counts->tried, counts->worked,
+                      counts->stopped, counts->two_layers);
+        (void)fclose(file);
 }
 
 bool judge_verdict(struct judgement *judgement, const json_t *without) {
         struct counts counts = judge_output(judgement);
-        const char *table = getenv("ATTACK_TABLE");
-        FILE *file = table ? fopen(table, "ae") : NULL;
         bool well = counts.wrong == 0;
 
         if (judgement->mode == JUDGE_PLAIN) {
@@ -172,11 +188,8 @@ bool judge_verdict(struct judgement *judgement, const json_t *without) {
                              counts.declared);
                 well = false;
         }
-        print_line(stdout, judgement, &counts, without);
-        if (file) {
-                print_line(file, judgement, &counts, without);
-                (void)fclose(file);
-        }
+        print_line(judgement, &counts, without);
+        add_to_table(judgement, &counts, without);
         if (!well)
                 (void)fputs(judgement->output ? judgement->output : "", stdout);
         return well;

@@ -16,8 +16,8 @@ enum judge_mode {
 
 struct judgement {
         enum judge_mode mode;
-        const char *program;
-        const char *expect;   /* "exited:0", "limit:memory", ...; NULL: exited */
+        const char *program, *profile;
+        const char *expect;   /* "exited:0", "limit:memory", "limit:wall,cpu", ...; NULL: exited */
         const char *unproven; /* names, comma separated, that need not work in the control */
         bool reduced;         /* a layer is off: judge only what two layers must stop */
         char *output;

@@ -49,7 +49,7 @@ struct plan {
         size_t argument_count;
 };
 
-static int add_argument(struct plan *plan, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static int add_argument(struct plan *plan, const char *format, ...) {
         va_list list;
         int r;
 
@@ -321,6 +321,7 @@ static bool parse_options(struct plan *plan, int argc, char **argv) {
         while (optind < argc)
                 plan->arguments[plan->argument_count++] = argv[optind++];
         plan->judgement.program = plan->program;
+        plan->judgement.profile = plan->judgement.mode == JUDGE_CONTROL ? NULL : plan->profile;
         return true;
 }
 
