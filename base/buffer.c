@@ -1,6 +1,5 @@
 #include "base/buffer.h"
 
-#include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,7 @@ static int grow(struct gbx_buffer *buffer, size_t capacity, struct gbx_error *er
                         return gbx_fail_memory(err);
                 if (buffer->data) {
                         memcpy(data, buffer->data, buffer->size + 1);
-                        OPENSSL_cleanse(buffer->data, buffer->capacity);
+                        explicit_bzero(buffer->data, buffer->capacity);
                         free(buffer->data);
                 }
         }
@@ -93,7 +92,7 @@ void gbx_buffer_clear(struct gbx_buffer *buffer) {
         if (!buffer->data)
                 return;
         if (buffer->secret)
-                OPENSSL_cleanse(buffer->data, buffer->capacity);
+                explicit_bzero(buffer->data, buffer->capacity);
         buffer->size = 0;
         buffer->data[0] = 0;
 }

@@ -1,0 +1,184 @@
+#include "runtime/sandbox/init.h"
+
+#include "base/cleanup.h"
+#include "runtime/sandbox/channel.h"
+#include "runtime/sandbox/identity.h"
+#include "runtime/sandbox/job.h"
+#include "runtime/sandbox/mounts.h"
+#include "runtime/sandbox/stage.h"
+#include "runtime/sandbox/syscalls.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+enum { JOB_STACK = 64 * 1024 };
+
+static int wait_for_launcher(struct gbx_run *run, struct gbx_error *err) {
+        uint64_t go;
+        ssize_t n;
+
+        do
+                n = read(run->go[0], &go, sizeof go);
+        while (n < 0 && errno == EINTR);
+        return n == sizeof go ? 0 : gbx_fail(err, -EPIPE, "the launcher has gone away");
+}
+
+/* Should the launcher die, we die. Asked for again whenever our user has changed, which undoes it. */
+static int follow_launcher(struct gbx_run *run, struct gbx_error *err) {
+        (void)run;
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                return gbx_fail_errno(err, "cannot ask for the launcher's death");
+        return 0;
+}
+
+static int set_names(struct gbx_run *run, struct gbx_error *err) {
+        if (sethostname(run->spec.name, strlen(run->spec.name)) < 0 || setdomainname("", 0) < 0)
+                return gbx_fail_errno(err, "cannot set the host name");
+        return 0;
+}
+
+static int enter_cgroup(struct gbx_run *run, struct gbx_error *err) {
+        return gbx_cgroup_enter(&run->cgroup, err);
+}
+
+static int become_root(struct gbx_run *run, struct gbx_error *err) {
+        return gbx_identity_enter(run, err);
+}
+
+static int move_to(int from, int to, const char *what, struct gbx_error *err) {
+        if (from >= 0 && dup3(from, to, O_CLOEXEC) < 0)
+                return gbx_fail_errno(err, "cannot place the descriptor of %s", what);
+        return 0;
+}
+
+/* argv[0], looked up like the job would: inside the new root, through the mounts. */
+static int open_program(struct gbx_run *run, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        gbx_auto(gbx_close_fd) int program = root < 0 ? -1 : sys_open_in_root(root, run->spec.argv[0], O_PATH);
+
+        if (program < 0)
+                return gbx_fail_errno(err, "argv[0]: cannot find '%s' in the sandbox", run->spec.argv[0]);
+        return move_to(program, GBX_EXEC_DESCRIPTOR, "argv[0]", err);
+}
+
+static int place_descriptors(struct gbx_run *run, struct gbx_error *err) {
+        int sources[GBX_SPEC_MAX_DESCRIPTORS + 3];
+        int r = move_to(run->channel[1], GBX_INIT_CHANNEL, "the channel", err);
+
+        if (r == 0)
+                r = move_to(run->landlock, GBX_INIT_LANDLOCK, "the Landlock ruleset", err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < run->spec.descriptor_count; i++) {
+                const struct gbx_spec_descriptor *descriptor = &run->spec.descriptors[i];
+
+                if (descriptor->outside == GBX_SPEC_CLOSED) {
+                        gbx_auto(gbx_close_fd) int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+                        sources[i] = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, GBX_INIT_SOURCES);
+                } else {
+                        sources[i] = fcntl(descriptor->outside, F_DUPFD_CLOEXEC, GBX_INIT_SOURCES);
+                }
+                if (sources[i] < 0)
+                        return gbx_fail_errno(err, "cannot copy the descriptor for the job's %d", descriptor->inside);
+        }
+        for (size_t i = 0; i < run->spec.descriptor_count; i++)
+                if (dup2(sources[i], run->spec.descriptors[i].inside) < 0)
+                        return gbx_fail_errno(err, "cannot place the job's descriptor %d",
+                                              run->spec.descriptors[i].inside);
+        return 0;
+}
+
+static bool is_passed(const struct gbx_spec *spec, unsigned number) {
+        for (size_t i = 0; i < spec->descriptor_count; i++)
+                if ((unsigned)spec->descriptors[i].inside == number)
+                        return true;
+        return false;
+}
+
+/* Closes all but the job's descriptors and our three. A failure ends the run: nothing may leak (CVE-2024-21626). */
+static int close_descriptors(struct gbx_run *run, struct gbx_error *err) {
+        unsigned first = 0;
+
+        if (gbx_layer_off(&run->spec, GBX_LAYER_CLOSE_DESCRIPTORS))
+                return 0;
+        for (unsigned number = 0; number <= GBX_SPEC_MAX_DESCRIPTOR + 1; number++) {
+                bool last = number == GBX_SPEC_MAX_DESCRIPTOR + 1;
+                unsigned end = last ? GBX_INIT_LANDLOCK : number;
+
+                if (!last && !is_passed(&run->spec, number))
+                        continue;
+                if (end > first && close_range(first, end - 1, 0) < 0)
+                        return gbx_fail_errno(err, "cannot close descriptors %u to %u", first, end - 1);
+                first = end + 1;
+        }
+        if (close_range(GBX_EXEC_DESCRIPTOR + 1, ~0U, 0) < 0)
+                return gbx_fail_errno(err, "cannot close descriptors from %d on", GBX_EXEC_DESCRIPTOR + 1);
+        return 0;
+}
+
+static int start_job(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err) {
+        static _Alignas(64) char stack[JOB_STACK];
+        struct gbx_job job = { .run = run, .listener = -1 };
+        pid_t pid = clone(gbx_job_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &job);
+
+        if (pid < 0)
+                return gbx_fail_errno(err, "cannot start the job's process");
+        if (run->shared->error.code < 0)
+                return run->shared->error.code;
+        atomic_store(&run->shared->started, 1);
+        *ret_job = pid;
+        gbx_stage("started");
+        if (job.listener >= 0)
+                return gbx_channel_send(GBX_INIT_CHANNEL, job.listener, err);
+        return 0;
+}
+
+static int set_up(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err) {
+        static int (*const steps[])(struct gbx_run *, struct gbx_error *) = {
+                follow_launcher, enter_cgroup, gbx_mounts_attach, wait_for_launcher, become_root,     follow_launcher,
+                set_names,       open_program, place_descriptors, close_descriptors,
+        };
+        static const char *const stages[] = { "init", "entered", "mounting", "mounted", "mapped", "identified",
+                                              "followed", "named", "opened", "placed" };
+
+        for (size_t i = 0; i < gbx_array_size(steps); i++) {
+                int r;
+
+                gbx_stage(stages[i]);
+                r = steps[i](run, err);
+                if (r < 0)
+                        return r;
+        }
+        return start_job(run, ret_job, err);
+}
+
+void gbx_init_main(struct gbx_run *run) {
+        struct gbx_shared *shared = run->shared;
+        struct gbx_error err = {};
+        siginfo_t info = {};
+        pid_t job = 0;
+        int r = set_up(run, &job, &err);
+
+        if (r < 0) {
+                if (shared->error.code == 0)
+                        shared->error = err;
+                shared->error.code = r;
+                _exit(1);
+        }
+        if (gbx_identity_drop_capabilities(&err) < 0 || close_range(0, ~0U, 0) < 0)
+                _exit(1);
+        while (waitid(P_ALL, 0, &info, WEXITED) == 0 || errno == EINTR) {
+                if (info.si_pid != job)
+                        continue;
+                shared->job_code = info.si_code;
+                shared->job_status = info.si_status;
+                atomic_store(&shared->ended, 1);
+                _exit(0);
+        }
+        _exit(1);
+}

@@ -1,0 +1,239 @@
+#include "runtime/sandbox/mounts.h"
+
+#include "base/cleanup.h"
+#include "runtime/sandbox/image.h"
+#include "runtime/sandbox/landlock.h"
+#include "runtime/sandbox/skeleton.h"
+#include "runtime/sandbox/syscalls.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+enum {
+        CLOSED = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+        DEVICE_BYTES = 64 * 1024,
+        DEVICE_INODES = 32,
+};
+
+static bool set_number(int context, const char *name, uint64_t value) {
+        char text[24];
+
+        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+        return fsconfig(context, FSCONFIG_SET_STRING, name, text, 0) == 0;
+}
+
+int gbx_mounts_tmpfs(uint64_t bytes, uint64_t inodes, const char *mode, uint64_t attributes, bool *ret_noswap,
+                     struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
+        int fd;
+
+        if (context < 0)
+                return gbx_fail_errno(err, "cannot open a tmpfs (fsopen)");
+        *ret_noswap = fsconfig(context, FSCONFIG_SET_FLAG, "noswap", NULL, 0) == 0;
+        if (!set_number(context, "size", bytes) || !set_number(context, "nr_inodes", inodes + 1) ||
+            fsconfig(context, FSCONFIG_SET_STRING, "mode", mode, 0) < 0 ||
+            fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return gbx_fail_errno(err, "cannot make a tmpfs (fsconfig)");
+        fd = fsmount(context, FSMOUNT_CLOEXEC, (unsigned)attributes);
+        if (fd < 0)
+                return gbx_fail_errno(err, "cannot make a tmpfs (fsmount)");
+        return fd;
+}
+
+/* /dev: five devices that hold no state, and the usual names of descriptors. */
+static int make_devices(struct gbx_run *run, struct gbx_error *err) {
+        static const struct { const char *name; unsigned minor; } devices[] = {
+                { "null", 3 }, { "zero", 5 }, { "full", 7 }, { "random", 8 }, { "urandom", 9 },
+        };
+        static const struct { const char *name, *target; } links[] = {
+                { "fd", "/proc/self/fd" },
+                { "stdin", "/proc/self/fd/0" },
+                { "stdout", "/proc/self/fd/1" },
+                { "stderr", "/proc/self/fd/2" },
+        };
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+        gbx_auto(gbx_close_fd) int fd =
+                gbx_mounts_tmpfs(DEVICE_BYTES, DEVICE_INODES, "0755", 0, &run->layers.noswap, err);
+
+        if (fd < 0)
+                return fd;
+        for (size_t i = 0; i < gbx_array_size(devices); i++)
+                if (mknodat(fd, devices[i].name, S_IFCHR | 0666, makedev(1, devices[i].minor)) < 0 ||
+                    fchmodat(fd, devices[i].name, 0666, 0) < 0)
+                        return gbx_fail_errno(err, "cannot make /dev/%s", devices[i].name);
+        for (size_t i = 0; i < gbx_array_size(links); i++)
+                if (symlinkat(links[i].target, fd, links[i].name) < 0)
+                        return gbx_fail_errno(err, "cannot make /dev/%s", links[i].name);
+        if (mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
+                return gbx_fail_errno(err, "cannot make /dev read-only (mount_setattr)");
+        return gbx_take_fd(&fd);
+}
+
+static int bind_directory(const char *path, struct gbx_error *err) {
+        int fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+        if (fd < 0)
+                return gbx_fail_errno(err, "cannot take a mount of '%s'", path);
+        return fd;
+}
+
+/* The detached mount of one item of the spec, with its attributes. */
+static int make_mount(struct gbx_run *run, const struct gbx_spec_mount *item, struct gbx_error *err) {
+        struct mount_attr attributes = { .attr_set = CLOSED | MOUNT_ATTR_NOSYMFOLLOW, .propagation = MS_PRIVATE };
+        gbx_auto(gbx_close_fd) int fd = -1;
+        int r;
+
+        if (item->kind == GBX_MOUNT_TMPFS)
+                fd = gbx_mounts_tmpfs(item->bytes, item->inodes, "1777", 0, &run->layers.noswap, err);
+        else if (item->kind == GBX_MOUNT_DIRECTORY)
+                fd = bind_directory(item->directory, err);
+        else
+                fd = fcntl(item->fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return item->kind == GBX_MOUNT_DETACHED ? gbx_fail_errno(err, "cannot duplicate descriptor %d", item->fd)
+                                                        : fd;
+        if (item->executable)
+                attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_NOEXEC;
+        if (item->kind == GBX_MOUNT_DIRECTORY || (item->kind == GBX_MOUNT_TMPFS && item->writable))
+                attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_NOSYMFOLLOW;
+        if (!item->writable)
+                attributes.attr_set |= MOUNT_ATTR_RDONLY;
+        if (gbx_layer_off(&run->spec, GBX_LAYER_READ_ONLY))
+                attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+        if (gbx_layer_off(&run->spec, GBX_LAYER_MOUNT_FLAGS))
+                attributes.attr_set &= MOUNT_ATTR_RDONLY;
+        r = mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+        if (r < 0 && item->kind == GBX_MOUNT_DETACHED && errno == EINVAL)
+                return gbx_fail(err, -EINVAL, "descriptor %d is not a detached mount of its own", item->fd);
+        if (r < 0)
+                return gbx_fail_errno(err, "cannot set the mount's attributes (mount_setattr)");
+        return gbx_take_fd(&fd);
+}
+
+/* Whether another mount of the spec lies above `target`. */
+static bool is_nested(const struct gbx_spec *spec, const char *target) {
+        for (size_t i = 0; i < spec->mount_count; i++) {
+                size_t length = strlen(spec->mounts[i].target);
+
+                if (strncmp(spec->mounts[i].target, target, length) == 0 && target[length] == '/')
+                        return true;
+        }
+        return false;
+}
+
+static int find_place(struct gbx_run *run, const char *target, struct gbx_error *err) {
+        int place = sys_open_beneath(run->root, target + 1, O_PATH);
+
+        if (place >= 0)
+                return place;
+        if (errno == ELOOP)
+                return gbx_fail(err, -EINVAL, "image: '%s' is, or lies behind, a symlink", target);
+        return gbx_fail_errno(err, "image: cannot open '%s'", target);
+}
+
+static int add_mount(struct gbx_run *run, const char *target, int mount, struct gbx_error *err) {
+        struct gbx_run_mount *entry = &run->mounts[run->mount_count];
+
+        *entry = (struct gbx_run_mount){ .target = target, .mount = mount, .place = -1 };
+        run->mount_count++;
+        if (is_nested(&run->spec, target))
+                return 0;
+        entry->place = find_place(run, target, err);
+        return entry->place < 0 ? entry->place : 0;
+}
+
+int gbx_mounts_prepare(struct gbx_run *run, struct gbx_error *err) {
+        int r, devices;
+
+        run->root = gbx_image_mount(&run->spec, err);
+        if (run->root < 0)
+                return run->root;
+        r = gbx_skeleton_prepare(run, err);
+        if (r < 0)
+                return r;
+        run->proc_place = find_place(run, "/proc", err);
+        if (run->proc_place < 0)
+                return run->proc_place;
+        devices = make_devices(run, err);
+        if (devices < 0)
+                return devices;
+        r = add_mount(run, "/dev", devices, err);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < run->spec.mount_count; i++) {
+                const struct gbx_spec_mount *item = &run->spec.mounts[i];
+                int mount = make_mount(run, item, err);
+
+                if (mount < 0)
+                        return gbx_context(err, mount, "mounts[%zu] (%s)", i, item->target);
+                r = add_mount(run, item->target, mount, err);
+                if (r < 0)
+                        return gbx_context(err, r, "mounts[%zu] (%s)", i, item->target);
+        }
+        return gbx_landlock_prepare(run, err);
+}
+
+/* Only processes of our own namespace, and of them only what ptrace would show; nothing of the host's kernel. */
+static int make_proc(const struct gbx_run *run, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int context = fsopen("proc", FSOPEN_CLOEXEC);
+        unsigned attributes = CLOSED | MOUNT_ATTR_RDONLY;
+        int fd;
+
+        if (context < 0)
+                return gbx_fail_errno(err, "/proc: fsopen");
+        if (fsconfig(context, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0 ||
+            fsconfig(context, FSCONFIG_SET_STRING, "hidepid", "ptraceable", 0) < 0 ||
+            fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return gbx_fail_errno(err, "/proc: fsconfig (subset=pid, hidepid=ptraceable)");
+        if (gbx_layer_off(&run->spec, GBX_LAYER_READ_ONLY))
+                attributes = CLOSED;
+        fd = fsmount(context, FSMOUNT_CLOEXEC, attributes);
+        if (fd < 0)
+                return gbx_fail_errno(err, "/proc: fsmount");
+        return fd;
+}
+
+static int put(int mount, int place, const char *target, struct gbx_error *err) {
+        if (move_mount(mount, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                return gbx_fail_errno(err, "cannot attach the mount for '%s' (move_mount)", target);
+        return 0;
+}
+
+/* The new root goes over the old one; after the pivot the old one lies on top and is let go. */
+static int pivot(const struct gbx_run *run, struct gbx_error *err) {
+        if (move_mount(run->root, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return gbx_fail_errno(err, "cannot attach the root (move_mount)");
+        if (fchdir(run->root) < 0 || sys_pivot_root(".", ".") < 0)
+                return gbx_fail_errno(err, "cannot change the root (pivot_root)");
+        if (umount2(".", MNT_DETACH) < 0)
+                return gbx_fail_errno(err, "cannot let go of the host's file tree (umount2)");
+        if (chdir("/") < 0)
+                return gbx_fail_errno(err, "cannot enter the new root");
+        return 0;
+}
+
+int gbx_mounts_attach(struct gbx_run *run, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int proc = make_proc(run, err); /* before the host's /proc is out of sight */
+        int r;
+
+        if (proc < 0)
+                return proc;
+        r = pivot(run, err);
+        if (r < 0)
+                return r;
+        r = put(proc, run->proc_place, "/proc", err);
+        for (size_t i = 0; i < run->mount_count && r == 0; i++) {
+                const struct gbx_run_mount *entry = &run->mounts[i];
+                gbx_auto(gbx_close_fd) int later = -1;
+
+                if (entry->place < 0) {
+                        later = find_place(run, entry->target, err);
+                        if (later < 0)
+                                return later;
+                }
+                r = put(entry->mount, entry->place < 0 ? later : entry->place, entry->target, err);
+        }
+        return r;
+}
