@@ -20,3 +20,10 @@ block-calls_MAIN := tests/attack/lib/block_calls.c
 block-calls_MODULES := base
 block-calls_LIBS := -lc
 block-calls_LDFLAGS := -static
+
+# The demo's native job, as an analyst would build it.
+TEST_PROGRAMS += demo/scorecard
+demo/scorecard_MAIN := scripts/demo/scorecard.c
+demo/scorecard_MODULES := base
+demo/scorecard_LIBS := -ljansson
+demo/scorecard_LDFLAGS := -static
