@@ -83,6 +83,9 @@ int gbx_log_read(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, st
 typedef int gbx_log_visit(void *context, uint64_t index, const void *data, size_t size, struct gbx_error *err);
 int gbx_log_each(struct gbx_log *log, uint64_t first, gbx_log_visit *visit, void *context, struct gbx_error *err);
 
+/* The key that verifies the log's checkpoints; lives as long as the log. */
+const struct gbx_note_verifier *gbx_log_verifier(const struct gbx_log *log);
+
 /* Appends the newest signed checkpoint, with the cosignatures that it has. */
 int gbx_log_message(struct gbx_log *log, struct gbx_buffer *ret, struct gbx_error *err);
 
@@ -90,5 +93,6 @@ int gbx_log_message(struct gbx_log *log, struct gbx_buffer *ret, struct gbx_erro
  * Lines that are there already are not added again. */
 int gbx_log_add_cosignatures(struct gbx_log *log, uint64_t size, const char *lines, struct gbx_error *err);
 
-/* Appends a .tlog-proof (proof.h) of entry `index`, which the newest checkpoint must cover (-EINVAL). */
+/* Appends a .tlog-proof (proof.h) of entry `index`, which the newest checkpoint must cover (-EINVAL); the entry
+ * itself is its extra line. */
 int gbx_log_prove(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, struct gbx_error *err);

@@ -179,21 +179,14 @@ int gbx_log_add_cosignatures(struct gbx_log *log, uint64_t size, const char *lin
 
 int gbx_log_prove(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer message = {};
-        struct gbx_merkle_proof proof;
         int r = gbx_log_lock(log, err);
 
         if (r < 0)
                 return r;
+        r = message_locked(log, &message, err);
         gbx_tree_set_size(log->tree, log->signed_checkpoint.size);
-        if (index >= log->signed_checkpoint.size)
-                r = gbx_fail(err, -EINVAL, "no checkpoint covers entry %llu yet; the newest covers %llu entries",
-                             (unsigned long long)index, (unsigned long long)log->signed_checkpoint.size);
         if (r == 0)
-                r = gbx_merkle_prove_inclusion(gbx_tree_hash, log->tree, index, log->signed_checkpoint.size, &proof, err);
-        if (r == 0)
-                r = message_locked(log, &message, err);
-        if (r == 0)
-                r = gbx_proof_format(index, &proof, gbx_buffer_text(&message), message.size, ret, err);
+                r = gbx_tree_prove(log->tree, index, &message, ret, err);
         gbx_log_unlock(log);
         return r;
 }

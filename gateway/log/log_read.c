@@ -10,6 +10,8 @@ int gbx_log_refresh(struct gbx_log *log, struct gbx_error *err) {
         return r;
 }
 
+const struct gbx_note_verifier *gbx_log_verifier(const struct gbx_log *log) { return &log->signer.verifier; }
+
 uint64_t gbx_log_size(struct gbx_log *log) { return atomic_load(&log->size); }
 uint64_t gbx_log_covered(struct gbx_log *log) { return atomic_load(&log->covered); }
 

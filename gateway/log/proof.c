@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char first_line[] = "c2sp.org/tlog-proof@v1";
-enum { LINE_MAX_SIZE = 64 * 1024 };
+enum { LINE_MAX_SIZE = 128 * 1024 }; /* an entry of 65,535 bytes in base64 fits */
 
 struct line {
         const char *text;
@@ -92,8 +92,16 @@ int gbx_proof_parse(const char *text, size_t size, struct gbx_proof *ret, struct
 }
 
 int gbx_proof_format(uint64_t index, const struct gbx_merkle_proof *path, const char *message, size_t message_size,
-                     struct gbx_buffer *ret, struct gbx_error *err) {
-        int r = gbx_buffer_printf(ret, err, "%s\nindex %" PRIu64 "\n", first_line, index);
+                     const struct gbx_bytes *extra, struct gbx_buffer *ret, struct gbx_error *err) {
+        int r = gbx_buffer_printf(ret, err, "%s\n%s", first_line, extra ? "extra " : "");
+
+        if (r == 0 && extra) {
+                r = gbx_base64_encode(GBX_BASE64_PADDED, extra->data, extra->size, ret, err);
+                if (r == 0)
+                        r = gbx_buffer_append_byte(ret, '\n', err);
+        }
+        if (r == 0)
+                r = gbx_buffer_printf(ret, err, "index %" PRIu64 "\n", index);
 
         for (size_t i = 0; r == 0 && i < path->count; i++) {
                 r = gbx_base64_encode(GBX_BASE64_PADDED, path->hashes[i].bytes, sizeof path->hashes[i], ret, err);

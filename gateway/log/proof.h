@@ -9,7 +9,8 @@
  *   signed checkpoint, as it was
  *
  * A receipt: together with an entry and the log's verifier key it shows that
- * the entry stands in the log, without the log. `extra` is not authenticated.
+ * the entry stands in the log, without the log. `extra` is not authenticated by
+itself; our proofs carry the entry there, which the path then authenticates.
  */
 #pragma once
 
@@ -33,9 +34,9 @@ struct gbx_proof {
 /* Reads a proof; strict (-EINVAL). It points into `text`. Nothing is verified yet. */
 int gbx_proof_parse(const char *text, size_t size, struct gbx_proof *ret, struct gbx_error *err);
 
-/* Appends a proof. */
+/* Appends a proof. `extra` (may be NULL) goes into the extra line. */
 int gbx_proof_format(uint64_t index, const struct gbx_merkle_proof *path, const char *message, size_t message_size,
-                     struct gbx_buffer *ret, struct gbx_error *err);
+                     const struct gbx_bytes *extra, struct gbx_buffer *ret, struct gbx_error *err);
 
 /* 0 if the log of `verifier` (and `origin`, NULL: the verifier's name) holds `entry` at the proof's index;
  * -EBADMSG if that is not shown. `ret_checkpoint` may be NULL. */

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "gateway/log/note.h"
+#include "gateway/log/proof.h"
 #include "gateway/log/tile.h"
 
 #include <string.h>
@@ -155,4 +156,19 @@ int gbx_tree_entry(struct gbx_tree *tree, uint64_t index, struct gbx_bytes *ret,
                 return r;
         *ret = tree->entries[index % GBX_TILE_WIDTH];
         return 0;
+}
+
+int gbx_tree_prove(struct gbx_tree *tree, uint64_t index, const struct gbx_buffer *message, struct gbx_buffer *ret,
+                   struct gbx_error *err) {
+        struct gbx_merkle_proof proof;
+        struct gbx_bytes entry;
+        int r;
+
+        if (index >= tree->size)
+                return gbx_fail(err, -EINVAL, "no checkpoint covers entry %llu; the newest covers %llu entries",
+                                (unsigned long long)index, (unsigned long long)tree->size);
+        r = gbx_merkle_prove_inclusion(gbx_tree_hash, tree, index, tree->size, &proof, err);
+        if (r == 0)
+                r = gbx_tree_entry(tree, index, &entry, err);
+        return r < 0 ? r : gbx_proof_format(index, &proof, gbx_buffer_text(message), message->size, &entry, ret, err);
 }

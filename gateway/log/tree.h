@@ -34,3 +34,8 @@ int gbx_tree_hash(void *tree, unsigned level, uint64_t index, struct gbx_hash *r
 
 /* Entry `index`; valid until the next call. -EBADMSG: its bundle is missing or malformed. */
 int gbx_tree_entry(struct gbx_tree *tree, uint64_t index, struct gbx_bytes *ret, struct gbx_error *err);
+
+/* Appends a .tlog-proof (proof.h) of entry `index` under the signed checkpoint `message`, which is over the tree's
+ * size. -EINVAL if it does not cover the entry. */
+int gbx_tree_prove(struct gbx_tree *tree, uint64_t index, const struct gbx_buffer *message, struct gbx_buffer *ret,
+                   struct gbx_error *err);

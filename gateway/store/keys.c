@@ -82,6 +82,29 @@ int gbx_site_keys_open_log(struct gbx_site *site, struct gbx_log **ret, struct g
         return r < 0 ? gbx_context(err, r, "the action log of '%s'", site->path) : 0;
 }
 
+int gbx_site_log_verifier(const char *path, struct gbx_note_verifier *ret, struct gbx_error *err) {
+        gbx_auto(gbx_note_signer_clear) struct gbx_note_signer signer = {};
+        gbx_auto(gbx_close_fd) int directory = gbx_open_directory(AT_FDCWD, path, err);
+        gbx_auto(gbx_buffer_free) struct gbx_buffer config = {};
+        gbx_auto(gbx_json_freep) json_t *json = NULL;
+        const char *origin;
+        int r;
+
+        if (directory < 0)
+                return directory;
+        r = gbx_read_file(directory, "site.json", 64 * 1024, &config, err);
+        if (r < 0)
+                return gbx_context(err, r, "'%s' is not a site", path);
+        json = json_loadb(gbx_buffer_text(&config), config.size, JSON_REJECT_DUPLICATES, NULL);
+        origin = json_string_value(json_object_get(json, "origin"));
+        if (!origin)
+                return gbx_fail(err, -EBADMSG, "'%s/site.json' names no origin", path);
+        r = load_signer(directory, origin, &signer, err);
+        if (r == 0)
+                *ret = signer.verifier;
+        return r;
+}
+
 int gbx_site_identity(const struct gbx_site *site, struct gbx_age_identity **ret, struct gbx_error *err) {
         gbx_auto(gbx_close_fd) int keys = gbx_open_directory(site->directory, "keys", err);
 

@@ -11,6 +11,7 @@
 
 #include "base/crypto.h"
 #include "base/error.h"
+#include "gateway/log/note_key.h"
 #include "gateway/store/site.h"
 #include "runtime/vault/age.h"
 #include "runtime/vault/secret.h"
@@ -22,6 +23,9 @@ int gbx_site_keys_create(int directory, const char *origin, json_t **ret_details
 
 /* Opens the action log with its signing key. */
 int gbx_site_keys_open_log(struct gbx_site *site, struct gbx_log **ret, struct gbx_error *err);
+
+/* The key that verifies the log of the site in `path`. Needs no open site: a damaged log can be examined with it. */
+int gbx_site_log_verifier(const char *path, struct gbx_note_verifier *ret, struct gbx_error *err);
 
 /* Loads the site's age identity. */
 int gbx_site_identity(const struct gbx_site *site, struct gbx_age_identity **ret, struct gbx_error *err);
