@@ -31,6 +31,7 @@ struct gbx_csv {
         size_t field_capacity;
         size_t first_count; /* fields of the first row; 0 before it */
         uint64_t line;
+        uint64_t passed; /* bytes of the input before the buffer's first */
 };
 
 /* What the scan of one row found, as offsets, since the buffer may still move. */
@@ -117,6 +118,7 @@ static int refill(struct gbx_csv *csv, struct gbx_error *err) {
                 return gbx_fail(err, -EINVAL, "line %llu: the row is longer than %zu bytes",
                                 (unsigned long long)csv->line, csv->options.max_row);
         memmove(csv->buffer, csv->buffer + csv->start, kept);
+        csv->passed += csv->start;
         csv->start = 0;
         csv->end = kept;
         if (csv->capacity - 1 - kept < CHUNK / 2) {
@@ -296,7 +298,7 @@ int gbx_csv_next(struct gbx_csv *csv, struct gbx_csv_row *ret_row, struct gbx_er
                 return gbx_fail(err, -EINVAL, "line %llu: the row is longer than %zu bytes",
                                 (unsigned long long)csv->line, csv->options.max_row);
         finish_row(csv, &scan);
-        *ret_row = (struct gbx_csv_row){ csv->fields, scan.count, csv->line };
+        *ret_row = (struct gbx_csv_row){ csv->fields, scan.count, csv->line, csv->passed + csv->start };
         csv->line += scan.lines;
         csv->start = scan.next;
         return 1;

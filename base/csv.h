@@ -35,7 +35,8 @@ struct gbx_csv_field {
 struct gbx_csv_row {
         const struct gbx_csv_field *fields; /* valid until the next call on the reader */
         size_t count;
-        uint64_t line; /* of the row's first byte, from 1 */
+        uint64_t line;   /* of the row's first byte, from 1 */
+        uint64_t offset; /* of the row's first byte in the input, from 0 */
 };
 
 /* A reader on `fd`, which stays the caller's and is read from where it stands. */

@@ -201,6 +201,8 @@ static void csv_survives_long_input(void **state) {
 
                 (void)snprintf(expected, sizeof expected, "a\"%llu", (unsigned long long)rows);
                 assert_string_equal(row.fields[1].data, expected);
+                assert_true(row.offset < text.size && row.fields[0].size < text.size - row.offset);
+                assert_memory_equal(text.data + row.offset, row.fields[0].data, row.fields[0].size);
                 assert_int_equal(row.line, ++rows);
         }
         assert_int_equal(rows, 100000);

@@ -1,0 +1,143 @@
+/*
+ * Which cells carry symbols: what marking and tracing must agree on
+ *
+ * A plan holds the declared columns and one or several layers. A layer is a
+ * way to name rows (a declared key, a virtual key made of stable columns, or
+ * the column that decides others) and the columns it marks; layers mark
+ * different columns. In every layer, a keyed function of the row's key
+ * chooses one row of gamma and in it cells_per_row cells, by weight.
+ *
+ * A row's key is made of its key columns' values in a canonical form, so that
+ * " 1,250.0 " and "1250" name the same row, and letters count without case.
+ * In virtual keys numbers count by coarse buckets, so that small changes, the
+ * mark's own too, leave the key alone.
+ */
+#pragma once
+
+#include "watermark/code.h"
+#include "watermark/mark.h"
+#include "watermark/number.h"
+#include "watermark/prf.h"
+#include "watermark/table.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        GBX_LAYER_MAX = 32,
+        GBX_LAYER_MAX_KEYS = 6,
+        GBX_SKETCH_SIZE = 24,
+};
+
+struct gbx_plan_column {
+        char *name;
+        enum gbx_mark_type type;
+        enum gbx_mark_role role;
+        bool markable;  /* chosen cells may stand here */
+        bool mark_text; /* … and are text */
+        struct gbx_number unit;
+        unsigned weight;
+        struct gbx_number minimum, maximum, threshold;
+        bool has_minimum, has_maximum, has_threshold;
+        bool keep_total;
+        int sum_group; /* number of the group; -1: none */
+        int per;       /* index of the column that decides this one; -1: none */
+        uint64_t hash; /* of the name */
+        /* What the column looks like, for finding it again under another name (match.h); keyed hashes only. */
+        uint32_t sketch[GBX_SKETCH_SIZE];
+        unsigned sketch_count;
+};
+
+struct gbx_layer_key {
+        unsigned column;
+        struct gbx_number bucket; /* mantissa 0: the value itself */
+};
+
+struct gbx_layer {
+        struct gbx_layer_key keys[GBX_LAYER_MAX_KEYS];
+        unsigned key_count;
+        bool virtual;    /* a virtual key: missing values are values */
+        unsigned *marks; /* columns it marks */
+        unsigned mark_count;
+        uint64_t weight; /* of all of them */
+};
+
+struct gbx_plan {
+        struct gbx_plan_column *columns;
+        unsigned column_count;
+        struct gbx_layer layers[GBX_LAYER_MAX];
+        unsigned layer_count;
+        uint32_t gamma, cells_per_row;
+};
+
+/* How a plan's columns are found in a table. */
+struct gbx_view_column {
+        int column;     /* in the table; -1: not there */
+        char separator; /* decimal separator, or 0 for the strict form */
+        int shift;      /* powers of ten that the values must be multiplied by */
+        double factor;  /* any other factor (alignment finds it); 0: none */
+        int64_t *spikes; /* values, in units, that are common here: never marked; sorted */
+        size_t spike_count;
+};
+
+struct gbx_view {
+        const struct gbx_table *table;
+        struct gbx_view_column *columns; /* one for each of the plan's columns */
+        unsigned count;
+};
+
+struct gbx_marked_cell {
+        struct gbx_cell_id id;
+        struct gbx_number value; /* not of a text column */
+        uint32_t row;
+        uint16_t column; /* of the plan */
+        uint16_t layer;
+};
+
+struct gbx_cells {
+        struct gbx_marked_cell *items;
+        size_t count, capacity;
+};
+
+/* The view of a table by the plan's own names, strict numbers. -EINVAL if a column that marking needs is missing. */
+int gbx_view_new(struct gbx_view *view, const struct gbx_plan *plan, const struct gbx_table *table,
+                 struct gbx_error *err);
+/* Looks for values that are common in their column; to be called when the view's columns are settled. */
+int gbx_view_find_spikes(struct gbx_view *view, const struct gbx_plan *plan, struct gbx_error *err);
+void gbx_view_free(struct gbx_view *view);
+
+/* A cell's number, by the view. False: none. */
+bool gbx_view_number(const struct gbx_view *view, unsigned column, size_t row, struct gbx_number *ret);
+
+/* Appends all cells that carry symbols, row by row. `everywhere`: zeros and common values too (rounding). Each
+ * layer whose key the view lacks is passed over. */
+int gbx_layer_collect(const struct gbx_plan *plan, const struct gbx_mark_keys *keys, const struct gbx_view *view,
+                      bool everywhere, struct gbx_cells *cells, struct gbx_error *err);
+void gbx_cells_free(struct gbx_cells *cells);
+
+/* Canonical form of a row's key in one layer, appended. Returns 1 if the row has no key there. */
+int gbx_layer_row_key(const struct gbx_plan *plan, unsigned layer, const struct gbx_view *view, size_t row,
+                      struct gbx_buffer *key, struct gbx_error *err);
+
+/* The bias threshold and mask of a cell. */
+struct gbx_cell_bias {
+        uint32_t threshold;
+        unsigned mask; /* 0 or 1 */
+};
+struct gbx_cell_bias gbx_layer_bias(const struct gbx_mark_keys *keys, const struct gbx_code *code,
+                                    struct gbx_cell_id id);
+
+/* The class, 0 or 1, of a value of a text column. */
+unsigned gbx_layer_text_class(const struct gbx_mark_keys *keys, const struct gbx_plan_column *column, const char *text,
+                              size_t size);
+
+/* A plan from declarations: columns, the layer of the declared key and those of deciding columns. Virtual keys are
+ * added by gbx_plan_add_virtual_keys. */
+int gbx_plan_new(struct gbx_plan *plan, const struct gbx_mark_request *request, struct gbx_error *err);
+/* Adds up to `count` layers of virtual keys, chosen by what the table's columns can tell apart. */
+int gbx_plan_add_virtual_keys(struct gbx_plan *plan, const struct gbx_view *view, unsigned count,
+                              struct gbx_error *err);
+/* Derived fields: hashes of names, weights of layers. */
+void gbx_plan_finish(struct gbx_plan *plan, const struct gbx_mark_keys *keys);
+void gbx_plan_free(struct gbx_plan *plan);

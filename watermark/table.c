@@ -1,0 +1,134 @@
+#include "watermark/table.h"
+
+#include "base/cleanup.h"
+#include "base/csv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int gbx_table_begin(struct gbx_table *table, const char *const *names, const size_t *sizes, size_t columns,
+                    struct gbx_error *err) {
+        int r;
+
+        table->columns = columns;
+        table->names = calloc(columns + 1, sizeof *table->names);
+        if (!table->names)
+                return gbx_fail_memory(err);
+        for (size_t i = 0; i < columns; i++) {
+                table->names[i] = (uint32_t)table->arena.size;
+                r = gbx_buffer_append(&table->arena, names[i], sizes[i], err);
+                if (r >= 0)
+                        r = gbx_buffer_append_byte(&table->arena, 0, err);
+                if (r < 0)
+                        return r;
+        }
+        table->name_end = table->arena.size;
+        return 0;
+}
+
+static int grow(struct gbx_table *table, struct gbx_error *err) {
+        size_t capacity = table->capacity ? 2 * table->capacity : 64;
+        uint32_t *cells = reallocarray(table->cells, capacity * table->columns + 1, sizeof *cells);
+        uint32_t *offsets;
+
+        if (!cells)
+                return gbx_fail_memory(err);
+        table->cells = cells;
+        offsets = reallocarray(table->row_offsets, capacity, sizeof *offsets);
+        if (!offsets)
+                return gbx_fail_memory(err);
+        table->row_offsets = offsets;
+        table->capacity = capacity;
+        return 0;
+}
+
+int gbx_table_add_row(struct gbx_table *table, const char *const *cells, const size_t *sizes, size_t count,
+                      struct gbx_error *err) {
+        size_t total = table->columns;
+        uint32_t *place;
+        uint8_t *to;
+        int r;
+
+        if (table->rows == table->capacity) {
+                r = grow(table, err);
+                if (r < 0)
+                        return r;
+        }
+        if (count > table->columns)
+                count = table->columns;
+        for (size_t i = 0; i < count; i++)
+                total += sizes[i];
+        if (table->arena.size + total > GBX_TABLE_MAX_BYTES)
+                return gbx_fail(err, -EFBIG, "the table holds more than %d MiB", GBX_TABLE_MAX_BYTES >> 20);
+        r = gbx_buffer_reserve(&table->arena, total, err);
+        if (r < 0)
+                return r;
+        place = table->cells + table->rows * table->columns;
+        to = table->arena.data + table->arena.size;
+        for (size_t i = 0; i < table->columns; i++) {
+                size_t size = i < count ? sizes[i] : 0;
+
+                place[i] = (uint32_t)(to - table->arena.data);
+                if (size)
+                        memcpy(to, cells[i], size);
+                to[size] = 0;
+                to += size + 1;
+        }
+        table->arena.size += total;
+        table->row_offsets[table->rows] = 0;
+        table->rows++;
+        return 0;
+}
+
+int gbx_table_end(struct gbx_table *table, struct gbx_error *err) {
+        if (table->rows == 0)
+                return gbx_fail(err, -EINVAL, "the table has a header and no rows");
+        table->cells[table->rows * table->columns] = (uint32_t)table->arena.size;
+        return 0;
+}
+
+int gbx_table_read_csv(struct gbx_table *table, const void *csv, size_t size, struct gbx_error *err) {
+        gbx_auto(gbx_csv_freep) struct gbx_csv *reader = NULL;
+        gbx_auto(gbx_free_pointer) const char **texts = NULL;
+        gbx_auto(gbx_free_pointer) size_t *sizes = NULL;
+        struct gbx_csv_row row;
+        int r;
+
+        if (size > GBX_TABLE_MAX_BYTES)
+                return gbx_fail(err, -EFBIG, "the table is larger than %d MiB", GBX_TABLE_MAX_BYTES >> 20);
+        r = gbx_csv_new_memory(&reader, csv, size, NULL, err);
+        if (r < 0)
+                return r;
+        for (size_t line = 0; (r = gbx_csv_next(reader, &row, err)) > 0; line++) {
+                if (line == 0) {
+                        texts = calloc(row.count, sizeof *texts);
+                        sizes = calloc(row.count, sizeof *sizes);
+                        if (!texts || !sizes)
+                                return gbx_fail_memory(err);
+                }
+                for (size_t i = 0; i < row.count; i++) {
+                        texts[i] = row.fields[i].data;
+                        sizes[i] = row.fields[i].size;
+                }
+                r = line == 0 ? gbx_table_begin(table, texts, sizes, row.count, err)
+                              : gbx_table_add_row(table, texts, sizes, row.count, err);
+                if (r < 0)
+                        return r;
+                if (line > 0)
+                        table->row_offsets[table->rows - 1] = (uint32_t)row.offset;
+        }
+        if (r < 0)
+                return r;
+        if (table->columns == 0)
+                return gbx_fail(err, -EINVAL, "the table is empty");
+        return gbx_table_end(table, err);
+}
+
+void gbx_table_free(struct gbx_table *table) {
+        gbx_buffer_free(&table->arena);
+        free(table->cells);
+        free(table->row_offsets);
+        free(table->places);
+        free(table->names);
+        *table = (struct gbx_table){};
+}
