@@ -229,6 +229,8 @@ int gbx_log_open(struct gbx_log **ret, int directory, const char *path, const ch
         memcpy(log->origin, origin, strlen(origin) + 1);
         if (options)
                 log->options = *options;
+        if (log->options.journal_bytes == 0)
+                log->options.journal_bytes = GBX_LOG_ROTATE_BYTES;
         r = open_files(log, directory, path, err);
         if (r < 0)
                 return r;

@@ -40,6 +40,7 @@ struct gbx_log;
 
 struct gbx_log_options {
         bool keep_partials;       /* keep partial tiles when the full tile is there (byte equality with others' logs) */
+        uint64_t journal_bytes;   /* a journal that is covered and larger than this starts anew; 0: 256 KiB */
         bool accept_journal_loss; /* open although the journal is missing or damaged; entries in it are lost */
 };
 

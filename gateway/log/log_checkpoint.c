@@ -97,7 +97,7 @@ int gbx_log_checkpoint_locked(struct gbx_log *log, struct gbx_error *err) {
                 if (r < 0 && log->signed_checkpoint.size == before)
                         log->edge = saved;
         }
-        if (r == 0 && gbx_journal_bytes(log->journal) >= GBX_LOG_ROTATE_BYTES)
+        if (r == 0 && gbx_journal_bytes(log->journal) >= log->options.journal_bytes)
                 r = gbx_journal_rotate(log->journal, log->edge.size, err);
         if (r == 0 && !log->options.keep_partials)
                 gbx_log_drop_partials(log->directory, before, log->edge.size);
