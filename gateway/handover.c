@@ -13,7 +13,7 @@ int gbx_check_outputs(const char *id, const struct gbx_policy *policy, struct gb
                       struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) char *launcher = NULL, *program = NULL, *image = NULL, *digest = NULL, *rules_path = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer rules = {};
-        struct gbx_gate gate = { .policy = policy, .outputs = gbx_delivery_mount_fd(out) };
+        struct gbx_gate gate = { .policy = policy, .outputs = out };
         char name[64];
         int r = gbx_install_program("gbx-sandbox", &launcher, err);
 

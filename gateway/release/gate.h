@@ -2,9 +2,9 @@
  * The release gate
  *
  * What a job left in /out is hostile. It is parsed by gbx-gate alone, a
- * program that runs in a sandbox of its own (profile "gate") with the outputs
- * as a read-only mount, the policy and the scan rules beside it, and a pipe as
- * its only way to speak. What comes back are canonical tables, made anew cell
+ * program that runs in a sandbox of its own (profile "gate") with copies of the
+ * outputs as a read-only mount, the policy and the scan rules beside it, and a
+ * pipe as its only way to speak. What comes back are canonical tables, made anew cell
  * by cell, and findings (policy/finding.h; the rules are in docs/gate.md).
  * Nothing of the job's own bytes passes.
  *
@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "policy/finding.h"
 #include "policy/policy.h"
+#include "runtime/vault/delivery.h"
 
 #include <jansson.h>
 #include <stddef.h>
@@ -29,7 +30,7 @@ struct gbx_gate_column {
         char *name;
         enum gbx_type type;
         enum gbx_column_role role;
-        char *unit; /* of decimals, "0.001"; NULL for other types */
+        char *unit; /* of values that are numbers: all cells are multiples of it, "0.001"; NULL for others */
 };
 
 struct gbx_gate_table {
@@ -55,7 +56,7 @@ struct gbx_gate {
         const char *program;   /* path of gbx-gate */
         const char *image;     /* path of a sandbox image that holds nothing (images/native-min) */
         const char *image_digest; /* "sha256:…" */
-        int outputs;           /* detached mount of the dead job's /out, sealed (runtime/vault/delivery.h) */
+        struct gbx_delivery *outputs; /* of the dead job; is sealed if it was not (runtime/vault/delivery.h) */
         const struct gbx_policy *policy;
         const void *scan_rules; /* bytes of the rules file (scan.h) */
         size_t scan_rules_size;
