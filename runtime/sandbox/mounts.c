@@ -94,8 +94,10 @@ static int make_mount(struct gbx_run *run, const struct gbx_spec_mount *item, st
         if (fd < 0)
                 return item->kind == GBX_MOUNT_DETACHED ? gbx_fail_errno(err, "cannot duplicate descriptor %d", item->fd)
                                                         : fd;
-        if (item->executable)
+        if (item->executable) {
                 attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_NOEXEC;
+                attributes.attr_clr |= MOUNT_ATTR_NOEXEC; /* whoever made a detached mount closed it */
+        }
         if (item->kind == GBX_MOUNT_DIRECTORY || (item->kind == GBX_MOUNT_TMPFS && item->writable))
                 attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_NOSYMFOLLOW;
         if (!item->writable)
