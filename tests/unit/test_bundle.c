@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "gateway/release/algorithm.h"
 #include "gateway/release/bundle.h"
 #include "gateway/release/confine.h"
 
@@ -368,6 +369,79 @@ static void damaged_archives_are_refused(void **state) {
         expect_refused(&empty, -EINVAL, "no file");
 }
 
+/* --- the manifest ------------------------------------------------------------------------------ */
+
+#define MANIFEST "name: default-rate\nengine: lua\nentry: main.lua\ndatasets: [credit]\n" \
+                 "parameters:\n  - { name: minimum, type: integer }\n"
+
+/* The bundle of a manifest and one more file, read; the caller frees it. */
+static struct gbx_bundle *bundle_of(const char *manifest, const char *name, const char *content) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer tar = {};
+        struct gbx_bundle *bundle = NULL;
+
+        if (manifest)
+                tar_entry(&tar, "algorithm.yaml", '0', manifest);
+        tar_entry(&tar, name, '0', content);
+        tar_end(&tar);
+        assert_int_equal(gbx_bundle_read(&bundle, tar.data, tar.size, NULL, NULL), 0);
+        return bundle;
+}
+
+static void manifests_are_read(void **state) {
+        gbx_auto(gbx_bundle_freep) struct gbx_bundle *bundle = bundle_of(MANIFEST, "main.lua", "return 1\n"), *single = NULL;
+        gbx_auto(gbx_algorithm_freep) struct gbx_algorithm *algorithm = NULL, *plain = NULL;
+        const struct gbx_algorithm_parameter *parameter;
+
+        (void)state;
+        assert_int_equal(gbx_algorithm_read(&algorithm, bundle, NULL, NULL), 0);
+        assert_string_equal(algorithm->name, "default-rate");
+        assert_int_equal(algorithm->engine, GBX_ENGINE_LUA);
+        assert_string_equal(algorithm->entry, "main.lua");
+        assert_string_equal(algorithm->datasets.items[0], "credit");
+        parameter = algorithm->parameters.items;
+        assert_string_equal(parameter->name, "minimum");
+        assert_int_equal(parameter->type, GBX_TYPE_INTEGER);
+        assert_false(parameter->required);
+        assert_int_equal(gbx_bundle_read(&single, "return 1\n", 9, NULL, NULL), 0);
+        assert_int_equal(gbx_algorithm_read(&plain, single, NULL, NULL), 0);
+        assert_null(plain->name);
+        assert_string_equal(plain->entry, "script.lua");
+}
+
+static void wrong_manifests_are_refused(void **state) {
+        static const struct {
+                const char *manifest, *name, *content, *word;
+        } cases[] = {
+                { NULL, "main.lua", "x", "no algorithm.yaml" },
+                { "name: x\nengine: lua\nentry: other.lua\n", "main.lua", "x", "algorithm.yaml:3:8: the bundle has no file" },
+                { "name: x\nengine: native\nentry: main\n", "main", "#!/bin/sh\n", "ELF" },
+                { "name: x\nengine: lua\nentry: main.lua\n", "main.lua", "\x1bLuaS", "text files only" },
+                { "name: x\nengine: lua\nentry: main.lua\n", "main.lua", "\x7f" "ELF\xff", "text files only" },
+                { "name: X\nengine: lua\nentry: main.lua\n", "main.lua", "x", "algorithm.yaml:1:" },
+                { "name: x\nengine: perl\nentry: main.lua\n", "main.lua", "x", "algorithm.yaml:2:" },
+                { "name: x\nengine: lua\n", "main.lua", "x", "entry" },
+                { "name: x\nengine: lua\nentry: main.lua\nsetuid: yes\n", "main.lua", "x", "setuid" },
+                { MANIFEST "  - { name: minimum, type: text }\n", "main.lua", "x", "stands twice" },
+                { "{", "main.lua", "x", "algorithm.yaml:" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                gbx_auto(gbx_bundle_freep) struct gbx_bundle *bundle =
+                        bundle_of(cases[i].manifest, cases[i].name, cases[i].content);
+                gbx_auto(gbx_problems_free) struct gbx_problems problems = {};
+                gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+                struct gbx_algorithm *algorithm = NULL;
+                struct gbx_error err = {};
+
+                assert_int_equal(gbx_algorithm_read(&algorithm, bundle, &problems, &err), -EINVAL);
+                assert_null(algorithm);
+                assert_int_equal(gbx_problems_text(&problems, &text, NULL), 0);
+                if (!strstr(gbx_buffer_text(&text), cases[i].word) && !strstr(err.message, cases[i].word))
+                        fail_msg("'%s' and '%s' do not say '%s'", err.message, gbx_buffer_text(&text), cases[i].word);
+        }
+}
+
 /* --- the confined process -------------------------------------------------------------------------- */
 
 static const struct gbx_confine_limits small = { .cpu_seconds = 1, .memory_bytes = 64 << 20, .output_bytes = 4096 };
@@ -454,6 +528,8 @@ int main(void) {
                 cmocka_unit_test(colliding_names_are_refused),
                 cmocka_unit_test(bombs_are_defused),
                 cmocka_unit_test(damaged_archives_are_refused),
+                cmocka_unit_test(manifests_are_read),
+                cmocka_unit_test(wrong_manifests_are_refused),
                 cmocka_unit_test(confined_work_can_only_compute),
         };
 
