@@ -154,6 +154,7 @@ static int set_up(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err) {
                 if (r < 0)
                         return r;
         }
+        gbx_stage("closed");
         return start_job(run, ret_job, err);
 }
 
@@ -172,12 +173,14 @@ void gbx_init_main(struct gbx_run *run) {
         }
         if (gbx_identity_drop_capabilities(&err) < 0 || close_range(0, ~0U, 0) < 0)
                 _exit(1);
+        gbx_stage("reaping");
         while (waitid(P_ALL, 0, &info, WEXITED) == 0 || errno == EINTR) {
                 if (info.si_pid != job)
                         continue;
                 shared->job_code = info.si_code;
                 shared->job_status = info.si_status;
                 atomic_store(&shared->ended, 1);
+                gbx_stage("reaped");
                 _exit(0);
         }
         _exit(1);

@@ -149,7 +149,11 @@ int gbx_job_main(void *argument) {
 
         gbx_stage("job");
         for (size_t i = 0; i < gbx_array_size(steps); i++) {
-                int r = steps[i](job, err);
+                int r;
+
+                if (steps[i] == load_filter)
+                        gbx_stage("confined");
+                r = steps[i](job, err);
 
                 if (r < 0) {
                         err->code = r;

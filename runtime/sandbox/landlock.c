@@ -117,7 +117,7 @@ int gbx_landlock_prepare(struct gbx_run *run, struct gbx_error *err) {
         attributes.handled_access_fs = by_abi[abi < 3 ? abi : 3] | (abi >= 5 ? (uint64_t)IOCTL_DEVICE : 0);
         if (abi >= 4)
                 attributes.handled_access_net =
-                        run->network >= 0 || run->spec.network_fd >= 0 ? NETWORK_BIND : NETWORK_BIND | NETWORK_CONNECT;
+                        run->spec.network_fd >= 0 && run->spec.notify_connect_fd < 0 ? NETWORK_BIND : NETWORK_BIND | NETWORK_CONNECT;
         if (abi >= 6)
                 attributes.scoped = SCOPED;
         ruleset.handled = attributes.handled_access_fs;

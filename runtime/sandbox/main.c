@@ -2,6 +2,10 @@
  * gbx-sandbox: runs one confined job (docs/sandbox.md)
  */
 #include "base/text.h"
+#include "runtime/sandbox/check.h"
+#include "runtime/sandbox/explain.h"
+#include "runtime/sandbox/filter.h"
+#include "runtime/sandbox/gc.h"
 #include "runtime/sandbox/run.h"
 
 #include <fcntl.h>
@@ -9,7 +13,12 @@
 #include <string.h>
 
 static const char usage[] =
-        "usage: gbx-sandbox run SPEC.json [--result-fd N]   run one job; SPEC may be - for standard input\n";
+        "usage: gbx-sandbox run SPEC [--result-fd N]   run one job and, with --result-fd, report on that descriptor\n"
+        "       gbx-sandbox explain SPEC               print the sandbox that a spec asks for; start nothing\n"
+        "       gbx-sandbox check                      what this host offers, and the knob for what it does not\n"
+        "       gbx-sandbox profiles [NAME]            list the system call profiles, or print one\n"
+        "       gbx-sandbox gc                         remove what killed launchers left\n"
+        "A SPEC is a JSON file (docs/sandbox.md), or - for standard input.\n";
 
 static int command_run(int argc, char **argv) {
         uint64_t result_fd = 0;
@@ -29,6 +38,44 @@ static int command_run(int argc, char **argv) {
         return gbx_run(argv[1], with_result ? (int)result_fd : -1);
 }
 
+static int usage_error(void) {
+        (void)fputs(usage, stderr);
+        return GBX_EXIT_USAGE;
+}
+
+static int command_explain(int argc, char **argv) {
+        return argc == 2 ? gbx_explain(argv[1]) : usage_error();
+}
+
+static int command_check(int argc, char **argv) {
+        (void)argv;
+        return argc == 1 ? gbx_check() : usage_error();
+}
+
+static int command_gc(int argc, char **argv) {
+        (void)argv;
+        return argc == 1 ? gbx_gc() : usage_error();
+}
+
+static int command_profiles(int argc, char **argv) {
+        const struct gbx_filter *filter;
+
+        if (argc > 2)
+                return usage_error();
+        if (argc == 1) {
+                for (size_t i = 0; i < gbx_filter_count; i++)
+                        printf("%-16s %s\n", gbx_filters[i].name, gbx_filters[i].digest);
+                return GBX_EXIT_DONE;
+        }
+        filter = gbx_filter_find(argv[1]);
+        if (!filter) {
+                (void)fprintf(stderr, "gbx-sandbox: there is no profile '%.40s'\n", argv[1]);
+                return GBX_EXIT_USAGE;
+        }
+        (void)fputs(filter->text, stdout);
+        return GBX_EXIT_DONE;
+}
+
 struct command {
         const char *name;
         int (*run)(int argc, char **argv); /* argv[0] is the command's name */
@@ -36,7 +83,8 @@ struct command {
 
 int main(int argc, char **argv) {
         static const struct command commands[] = {
-                { "run", command_run },
+                { "run", command_run },           { "explain", command_explain }, { "check", command_check },
+                { "profiles", command_profiles }, { "gc", command_gc },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)

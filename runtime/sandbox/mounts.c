@@ -4,6 +4,7 @@
 #include "runtime/sandbox/image.h"
 #include "runtime/sandbox/landlock.h"
 #include "runtime/sandbox/skeleton.h"
+#include "runtime/sandbox/stage.h"
 #include "runtime/sandbox/syscalls.h"
 
 #include <stdio.h>
@@ -60,8 +61,7 @@ static int make_devices(struct gbx_run *run, struct gbx_error *err) {
         if (fd < 0)
                 return fd;
         for (size_t i = 0; i < gbx_array_size(devices); i++)
-                if (mknodat(fd, devices[i].name, S_IFCHR | 0666, makedev(1, devices[i].minor)) < 0 ||
-                    fchmodat(fd, devices[i].name, 0666, 0) < 0)
+                if (mknodat(fd, devices[i].name, S_IFCHR | 0666, makedev(1, devices[i].minor)) < 0)
                         return gbx_fail_errno(err, "cannot make /dev/%s", devices[i].name);
         for (size_t i = 0; i < gbx_array_size(links); i++)
                 if (symlinkat(links[i].target, fd, links[i].name) < 0)
@@ -149,9 +149,11 @@ static int add_mount(struct gbx_run *run, const char *target, int mount, struct 
 int gbx_mounts_prepare(struct gbx_run *run, struct gbx_error *err) {
         int r, devices;
 
+        (void)umask(0); /* modes below are meant as written */
         run->root = gbx_image_mount(&run->spec, err);
         if (run->root < 0)
                 return run->root;
+        gbx_stage("image");
         r = gbx_skeleton_prepare(run, err);
         if (r < 0)
                 return r;
@@ -174,6 +176,7 @@ int gbx_mounts_prepare(struct gbx_run *run, struct gbx_error *err) {
                 if (r < 0)
                         return gbx_context(err, r, "mounts[%zu] (%s)", i, item->target);
         }
+        gbx_stage("tmpfs");
         return gbx_landlock_prepare(run, err);
 }
 
@@ -222,9 +225,11 @@ int gbx_mounts_attach(struct gbx_run *run, struct gbx_error *err) {
 
         if (proc < 0)
                 return proc;
+        gbx_stage("proc");
         r = pivot(run, err);
         if (r < 0)
                 return r;
+        gbx_stage("pivoted");
         r = put(proc, run->proc_place, "/proc", err);
         for (size_t i = 0; i < run->mount_count && r == 0; i++) {
                 const struct gbx_run_mount *entry = &run->mounts[i];

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "runtime/sandbox/denials.h"
+#include "runtime/sandbox/notify_connect.h"
 #include "runtime/sandbox/run.h"
 
 enum gbx_notify_result {
@@ -16,4 +17,5 @@ enum gbx_notify_result {
 };
 
 /* Takes one notification, if there is one, records and answers it. Returns an enum gbx_notify_result. */
-int gbx_notify_answer(int listener, const struct gbx_run *run, struct gbx_denials *denials);
+int gbx_notify_answer(int listener, const struct gbx_run *run, struct gbx_connects *connects,
+                      struct gbx_denials *denials);

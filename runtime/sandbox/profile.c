@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/mman.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -76,6 +77,8 @@ static const struct constant constants[] = {
         { "AF_INET6", AF_INET6 },
         { "SOCK_STREAM", SOCK_STREAM },
         { "SOCK_TYPE_MASK", 0xf },
+        { "SOL_SOCKET", SOL_SOCKET },
+        { "IPPROTO_TCP", IPPROTO_TCP },
         { "O_WRITING", O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND },
         { "EXEC_DESCRIPTOR", 1023 },
         { "GRND_ANY", 7 },

@@ -131,7 +131,10 @@ static int prepare(struct gbx_run *run, struct gbx_guard *guard, struct gbx_erro
         if (r == 0 && with_cgroup)
                 r = gbx_cgroup_create(&run->cgroup, &limits, err);
         gbx_stage("limited");
-        return r < 0 ? r : enter_network(run, guard, err);
+        if (r == 0)
+                r = enter_network(run, guard, err);
+        gbx_stage("networked");
+        return r;
 }
 
 static int launch(struct gbx_run *run, struct gbx_guard *guard, uint64_t *ret_started_us, struct gbx_error *err) {
@@ -149,6 +152,7 @@ static int launch(struct gbx_run *run, struct gbx_guard *guard, uint64_t *ret_st
         r = gbx_identity_map(run->init, run->outside_id, err);
         if (r == 0 && write(run->go[0], &go, sizeof go) != sizeof go)
                 r = gbx_fail_errno(err, "cannot let init go on");
+        gbx_stage("went");
         if (r == 0)
                 r = gbx_identity_drop_capabilities(err);
         gbx_stage("launched");
@@ -187,8 +191,11 @@ int gbx_run(const char *spec_path, int result_fd) {
         static struct gbx_outcome outcome;
         struct gbx_error err = {};
         uint64_t started_us = 0;
-        int r = start(&run, spec_path, &err);
+        int r;
 
+        gbx_stage_begin();
+        r = start(&run, spec_path, &err);
+        gbx_stage("parsed");
         if (r == 0)
                 r = launch(&run, &guard, &started_us, &err);
         if (r == 0)
@@ -204,6 +211,8 @@ int gbx_run(const char *spec_path, int result_fd) {
         gbx_guard_stop(&guard);
         if (r == 0 && result_fd >= 0)
                 r = write_result(&run, &outcome, result_fd, &err);
+        gbx_stage("done");
+        gbx_stage_print();
         if (r < 0) {
                 (void)fprintf(stderr, "gbx-sandbox: %s\n", err.message);
                 return r == -EINVAL ? GBX_EXIT_USAGE : GBX_EXIT_FAILED;

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "runtime/sandbox/channel.h"
 #include "runtime/sandbox/notify.h"
+#include "runtime/sandbox/stage.h"
 
 #include <poll.h>
 #include <string.h>
@@ -20,6 +21,7 @@ enum watched {
         WATCH_CHANNEL,
         WATCH_LISTENER,
         WATCH_PIDS,
+        WATCH_CONNECTS,
         WATCH_COUNT,
 };
 
@@ -28,6 +30,7 @@ struct supervision {
         struct gbx_guard *guard;
         struct gbx_outcome *outcome;
         struct pollfd watched[WATCH_COUNT];
+        struct gbx_connects connects;
         uint64_t started_us, next_cpu_check_us;
         unsigned processors;
         bool killed, guard_lost;
@@ -75,7 +78,7 @@ static int timeout_ms(const struct supervision *supervision, uint64_t now) {
 static void answer_notification(struct supervision *supervision) {
         struct gbx_outcome *outcome = supervision->outcome;
         struct gbx_run *run = supervision->run;
-        int r = gbx_notify_answer(supervision->watched[WATCH_LISTENER].fd, run, &outcome->denials);
+        int r = gbx_notify_answer(supervision->watched[WATCH_LISTENER].fd, run, &supervision->connects, &outcome->denials);
 
         if (r == GBX_NOTIFY_KILL) {
                 outcome->profile_kill = true;
@@ -102,6 +105,9 @@ static void handle(struct supervision *supervision) {
                 answer_notification(supervision);
         else if (watched[WATCH_LISTENER].revents) /* nobody is left that the filter applies to */
                 gbx_close_fd(&supervision->watched[WATCH_LISTENER].fd);
+        if (watched[WATCH_CONNECTS].revents &&
+            gbx_connect_answer(&supervision->connects, watched[WATCH_LISTENER].fd) < 0)
+                supervision->watched[WATCH_CONNECTS].fd = -1;
         if (watched[WATCH_PIDS].revents &&
             gbx_cgroup_pids_refused(&supervision->run->cgroup) > supervision->run->spec.limits.pids_refused)
                 end_run(supervision, GBX_LIMIT_PIDS);
@@ -172,6 +178,8 @@ int gbx_supervise(struct gbx_run *run, struct gbx_guard *guard, uint64_t started
         supervision.watched[WATCH_CHANNEL] = (struct pollfd){ .fd = run->channel[0], .events = POLLIN };
         supervision.watched[WATCH_LISTENER] = (struct pollfd){ .fd = -1, .events = POLLIN };
         supervision.watched[WATCH_PIDS] = (struct pollfd){ .fd = run->cgroup.pids_events, .events = POLLPRI };
+        supervision.connects.socket = run->spec.notify_connect_fd;
+        supervision.watched[WATCH_CONNECTS] = (struct pollfd){ .fd = run->spec.notify_connect_fd, .events = POLLIN };
         *ret = (struct gbx_outcome){};
         r = watch(&supervision, err);
         if (r < 0)
@@ -179,6 +187,7 @@ int gbx_supervise(struct gbx_run *run, struct gbx_guard *guard, uint64_t started
         while (wait4(run->init, &status, __WALL, &ret->usage) < 0)
                 if (errno != EINTR)
                         return gbx_fail_errno(err, "cannot wait for the sandbox's init");
+        gbx_stage("waited");
         drain(&supervision);
         conclude(&supervision);
         if (r < 0)

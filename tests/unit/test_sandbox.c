@@ -1,0 +1,195 @@
+/* The sandbox's pure parts: spec, cgroup paths, ids, the record of denials */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "runtime/sandbox/cgroup.h"
+#include "runtime/sandbox/denials.h"
+#include "runtime/sandbox/identity.h"
+#include "runtime/sandbox/spec.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+
+#define LIMITS "\"limits\":{\"wall_ms\":1000,\"memory_bytes\":16777216,\"pids\":4}"
+#define HEAD "\"version\":1,\"name\":\"t\",\"image\":{\"directory\":\"/x\"},\"argv\":[\"/bin/true\"],\"profile\":\"lua\""
+
+static void a_small_spec_gets_defaults(void **state) {
+        static const char text[] = "{" HEAD "," LIMITS "}";
+        struct gbx_spec spec = {};
+
+        (void)state;
+        assert_int_equal(gbx_spec_parse(&spec, text, strlen(text), NULL), 0);
+        assert_string_equal(spec.name, "t");
+        assert_string_equal(spec.cwd, "/");
+        assert_int_equal(spec.limits.cpu_ms, 1000);
+        assert_int_equal(spec.limits.open_files, 64);
+        assert_int_equal(spec.limits.denials, 1000);
+        assert_int_equal(spec.descriptor_count, 3);
+        assert_int_equal(spec.network_fd, -1);
+        assert_int_equal(spec.options.core_pattern_pipe, GBX_CORE_PIPE_REFUSE);
+        assert_int_equal(spec.layers_off, 0);
+        gbx_spec_free(&spec);
+}
+
+static void a_full_spec_is_read(void **state) {
+        static const char text[] =
+                "{\"version\":1,\"name\":\"run-1\",\"image\":{\"file\":\"/i\",\"digest\":\"sha256:"
+                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"},\"argv\":[\"/bin/a\",\"b\"],"
+                "\"env\":{\"TZ\":\"UTC\"},\"cwd\":\"/out\",\"profile\":\"native\",\"mounts\":["
+                "{\"target\":\"/data\",\"fd\":0},{\"target\":\"/job\",\"fd\":1,\"executable\":true},"
+                "{\"target\":\"/tmp\",\"tmpfs\":{\"bytes\":65536,\"inodes\":8}},"
+                "{\"target\":\"/x\",\"directory\":\"/srv\",\"writable\":true}],\"pass_fds\":{\"3\":2},\"stdin\":null,"
+                "\"stdout\":1,\"stderr\":2,\"limits\":{\"wall_ms\":1,\"cpu_ms\":2,\"memory_bytes\":1048576,\"pids\":3,"
+                "\"open_files\":16,\"file_bytes\":5,\"denials\":6,\"pids_refused\":7,\"cpu_percent\":50},"
+                "\"network\":{\"mode\":\"fd\",\"fd\":0,\"notify_connect_fd\":1},\"options\":{\"core_pattern_pipe\":"
+                "\"suppress\",\"require_landlock\":true,\"core_scheduling\":true,\"coarse_timers\":true,\"cgroup\":\"/a\"}}";
+        struct gbx_error err = {};
+        struct gbx_spec spec = {};
+
+        (void)state;
+        if (gbx_spec_parse(&spec, text, strlen(text), &err) < 0)
+                fail_msg("%s", err.message);
+        assert_string_equal(spec.argv[1], "b");
+        assert_null(spec.argv[2]);
+        assert_string_equal(spec.environment[0], "TZ=UTC");
+        assert_int_equal(spec.mount_count, 4);
+        assert_true(spec.mounts[1].executable && !spec.mounts[1].writable);
+        assert_true(spec.mounts[2].writable && spec.mounts[2].kind == GBX_MOUNT_TMPFS);
+        assert_true(spec.mounts[3].writable && spec.mounts[3].kind == GBX_MOUNT_DIRECTORY);
+        assert_int_equal(spec.descriptors[0].outside, GBX_SPEC_CLOSED);
+        assert_int_equal(spec.descriptors[3].inside, 3);
+        assert_int_equal(spec.descriptors[3].outside, 2);
+        assert_int_equal(spec.limits.cpu_percent, 50);
+        assert_int_equal(spec.notify_connect_fd, 1);
+        assert_true(spec.options.coarse_timers && spec.options.core_scheduling && spec.options.require_landlock);
+        gbx_spec_free(&spec);
+}
+
+static void bad_specs_are_refused_with_the_path(void **state) {
+        static const struct { const char *text, *message; } bad[] = {
+                { "", "spec: not JSON" },
+                { "[]", "spec: an object is wanted" },
+                { "{}", "version: this field is mandatory" },
+                { "{" HEAD "}", "limits: this field is mandatory" },
+                { "{" HEAD "," LIMITS ",\"x\":1}", "x: unknown field" },
+                { "{" HEAD "," LIMITS ",\"name\":\"u\"}", "spec: not JSON" }, /* duplicate */
+                { "{" HEAD ",\"limits\":{\"wall_ms\":0,\"memory_bytes\":16777216,\"pids\":4}}", "limits.wall_ms: 0 is not between" },
+                { "{" HEAD ",\"limits\":{\"wall_ms\":1,\"memory_bytes\":9007199254740993,\"pids\":4}}", "limits.memory_bytes: " },
+                { "{" HEAD ",\"limits\":{\"wall_ms\":1,\"memory_bytes\":16777216,\"pids\":-1}}", "limits.pids: -1 is not" },
+                { "{" HEAD ",\"limits\":{\"wall_ms\":1.5,\"memory_bytes\":16777216,\"pids\":1}}", "limits.wall_ms: a whole number" },
+                { "{" HEAD ",\"limits\":{\"wall_ms\":1,\"memory_bytes\":16777216,\"pids\":1,\"open_files\":1023}}", "limits.open_files: " },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a/../b\",\"fd\":0}]}", "mounts[0].target: empty, '.' and" },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a/\",\"fd\":0}]}", "mounts[0].target: empty, '.' and" },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"a\",\"fd\":0}]}", "mounts[0].target: an absolute path" },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/proc/x\",\"fd\":0}]}", "mounts[0].target: '/proc' is the sandbox's own" },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\",\"fd\":0},{\"target\":\"/a\",\"fd\":1}]}", "mounts[1].target: '/a' is mounted twice" },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\",\"fd\":987654}]}", "mounts[0].fd: descriptor 987654 is not open" },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\"}]}", "mounts[0]: exactly one of fd, directory and tmpfs" },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\",\"fd\":0,\"writable\":true,\"executable\":true}]}", "mounts[0]: a mount is writable or" },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\",\"tmpfs\":{\"bytes\":4096}}]}", "mounts[0].tmpfs.inodes: this field is mandatory" },
+                { "{" HEAD "," LIMITS ",\"pass_fds\":{\"2\":0}}", "pass_fds.2: a descriptor number from 3" },
+                { "{" HEAD "," LIMITS ",\"pass_fds\":{\"03\":0}}", "pass_fds.03: a descriptor number from 3" },
+                { "{" HEAD "," LIMITS ",\"pass_fds\":{\"100\":0}}", "pass_fds.100: not below limits.open_files" },
+                { "{" HEAD "," LIMITS ",\"env\":{\"A=B\":\"c\"}}", "env: 'A=B' cannot name a variable" },
+                { "{" HEAD "," LIMITS ",\"env\":{\"A\":1}}", "env.A: a text is wanted" },
+                { "{" HEAD "," LIMITS ",\"network\":{\"mode\":\"host\"}}", "network.mode: 'none' or 'fd'" },
+                { "{" HEAD "," LIMITS ",\"network\":{\"mode\":\"fd\"}}", "network.fd: goes with mode 'fd'" },
+                { "{" HEAD "," LIMITS ",\"options\":{\"test_without\":[\"seccomp\"]}}", "options.test_without: unknown field" },
+                { "{\"version\":2}", "version: 2 is not between 1 and 1" },
+                { "{\"version\":1,\"name\":\"../x\"}", "name: a name is" },
+                { "{\"version\":1,\"name\":\"t\",\"image\":{}}", "image: exactly one of" },
+                { "{\"version\":1,\"name\":\"t\",\"image\":{\"file\":\"/i\"}}", "image.digest: this field is mandatory" },
+                { "{\"version\":1,\"name\":\"t\",\"image\":{\"file\":\"/i\",\"digest\":\"md5:0\"}}", "image.digest: 'sha256:'" },
+                { "{\"version\":1,\"name\":\"t\",\"image\":{\"directory\":\"/x\"},\"argv\":[]}", "argv: a list of 1 to" },
+                { "{\"version\":1,\"name\":\"t\",\"image\":{\"directory\":\"/x\"},\"argv\":[\"sh\"]}", "argv[0]: an absolute path" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(bad); i++) {
+                struct gbx_error err = {};
+                struct gbx_spec spec = {};
+
+                assert_int_equal(gbx_spec_parse(&spec, bad[i].text, strlen(bad[i].text), &err), -EINVAL);
+                if (strncmp(err.message, bad[i].message, strlen(bad[i].message)) != 0)
+                        fail_msg("row %zu: '%s' does not begin with '%s'", i, err.message, bad[i].message);
+        }
+}
+
+static void own_cgroups_are_found(void **state) {
+        static const char text[] = "9:name=systemd:/init\n8:pids:/\n6:cpu,cpuacct:/user.slice\n4:memory:/a/b c:d\n0::/v2\n";
+        static const struct { const char *controller, *path; } rows[] = {
+                { "pids", "/" }, { "cpuacct", "/user.slice" }, { "cpu", "/user.slice" }, { "memory", "/a/b c:d" }, { "", "/v2" },
+        };
+        char path[64];
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(rows); i++) {
+                assert_int_equal(gbx_cgroup_own_path(text, rows[i].controller, path, sizeof path, NULL), 0);
+                assert_string_equal(path, rows[i].path);
+        }
+        assert_int_equal(gbx_cgroup_own_path(text, "mem", path, sizeof path, NULL), -ENOENT);
+        assert_int_equal(gbx_cgroup_own_path(text, "systemd", path, sizeof path, NULL), -ENOENT);
+        assert_int_equal(gbx_cgroup_own_path("", "pids", path, sizeof path, NULL), -ENOENT);
+        assert_int_equal(gbx_cgroup_own_path("8:pids", "pids", path, sizeof path, NULL), -ENOENT);
+        assert_int_equal(gbx_cgroup_own_path("8:pids:relative\n", "pids", path, sizeof path, NULL), -EINVAL);
+        assert_int_equal(gbx_cgroup_own_path(text, "cpu", path, 5, NULL), -EINVAL);
+}
+
+static void keyed_values_are_found(void **state) {
+        static const char text[] = "low 1\noom 2\noom_kill 3\noom_group_kill 4\n";
+
+        (void)state;
+        assert_int_equal(gbx_cgroup_keyed_value(text, "oom_kill"), 3);
+        assert_int_equal(gbx_cgroup_keyed_value(text, "oom"), 2);
+        assert_int_equal(gbx_cgroup_keyed_value(text, "max"), 0);
+        assert_int_equal(gbx_cgroup_keyed_value("", "max"), 0);
+}
+
+static void no_two_launchers_share_ids(void **state) {
+        (void)state;
+        assert_true(gbx_identity_range(1) >= 1U << 31);
+        assert_int_equal(gbx_identity_range(2) - gbx_identity_range(1), 256);
+        assert_true(gbx_identity_range(4194303) > gbx_identity_range(4194302)); /* no wrap at the highest pid */
+}
+
+static void denials_are_grouped(void **state) {
+        static struct gbx_denials denials;
+        const struct gbx_denial_action action = { SYS_socket, GBX_DENIAL_ERRNO, EPERM };
+
+        (void)state;
+        for (uint64_t i = 0; i < 1000; i++) {
+                const uint64_t same[6] = { 2, 1, 0, 0x1000 + i, i, i }; /* the rest is not an argument of socket */
+                const uint64_t address[6] = { 0x7f0000000000 + i };
+
+                gbx_denials_add(&denials, SYS_socket, same, action);
+                gbx_denials_add(&denials, SYS_chroot, address, action);
+        }
+        assert_int_equal(denials.group_count, 2);
+        assert_int_equal(denials.groups[0].count, 1000);
+        assert_int_equal(denials.groups[0].arguments[0], 2);
+        assert_int_equal(denials.groups[0].arguments[3], 0);
+        assert_int_equal(denials.groups[1].arguments[0], 0);
+        for (uint64_t family = 0; family < 1000; family++)
+                gbx_denials_add(&denials, SYS_socket, (uint64_t[6]){ family }, action);
+        assert_int_equal(denials.group_count, GBX_DENIALS_MAX);
+        assert_int_equal(denials.total, 3000);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_small_spec_gets_defaults),
+                cmocka_unit_test(a_full_spec_is_read),
+                cmocka_unit_test(bad_specs_are_refused_with_the_path),
+                cmocka_unit_test(own_cgroups_are_found),
+                cmocka_unit_test(keyed_values_are_found),
+                cmocka_unit_test(no_two_launchers_share_ids),
+                cmocka_unit_test(denials_are_grouped),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
