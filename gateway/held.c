@@ -16,7 +16,7 @@ static void held_path(const char *run, char path[static PATH_SIZE]) {
 }
 
 static json_t *column_json(const struct gbx_gate_column *column) {
-        return json_pack("{s:s, s:s, s:s, s:s?}", "name", column->name, "type", gbx_type_name(column->type), "role",
+        return json_pack("{s:s, s:s, s:s, s:s?}", "name", column->name, "type", gbx_column_type_name(column->type), "role",
                          gbx_column_role_name(column->role), "unit", column->unit);
 }
 
@@ -82,7 +82,7 @@ static int load_table(const json_t *json, struct gbx_gate_table *table, struct g
                 return gbx_fail_memory(err);
         (void)snprintf(table->digest, sizeof table->digest, "%s", digest);
         json_array_foreach(columns, index, column) {
-                int type = gbx_type_parse(json_string_value(json_object_get(column, "type")));
+                int type = gbx_column_type_parse(json_string_value(json_object_get(column, "type")));
 
                 table->columns[index].name = copy_text(column, "name");
                 table->columns[index].unit = copy_text(column, "unit");

@@ -109,7 +109,7 @@ const char *gbx_engine_name(enum gbx_engine engine) {
         return engine_words[engine];
 }
 
-const char *gbx_type_name(enum gbx_type type) {
+const char *gbx_column_type_name(enum gbx_type type) {
         return type_words[type];
 }
 
@@ -117,7 +117,7 @@ int gbx_engine_parse(const char *name) {
         return find_word(engine_words, name);
 }
 
-int gbx_type_parse(const char *name) {
+int gbx_column_type_parse(const char *name) {
         return find_word(type_words, name);
 }
 

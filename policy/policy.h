@@ -114,10 +114,10 @@ int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buff
 
 /* The words of the format: "lua", "integer". */
 const char *gbx_engine_name(enum gbx_engine engine);
-const char *gbx_type_name(enum gbx_type type);
+const char *gbx_column_type_name(enum gbx_type type);
 /* Negative: no such engine. */
 int gbx_engine_parse(const char *name);
-int gbx_type_parse(const char *name);
+int gbx_column_type_parse(const char *name);
 
 /* Checks a job's parameters (a JSON object) against the policy: the number of complaints, each appended to `buffer`
  * as one line that does not repeat the value; 0 if all is well. Without a `parameters` section none are allowed. */

@@ -80,7 +80,7 @@ static int describe_release(const struct gbx_policy_release *release, struct gbx
                 r = line_of(buffer, "outputs", &release->outputs, "any, numbered by the gate", err);
         for (size_t i = 0; r >= 0 && i < release->columns.count; i++) {
                 r = gbx_buffer_printf(buffer, err, "%-14s %s, %s%s%s%s", i ? "" : "columns", columns[i].name,
-                                      gbx_type_name(columns[i].type), columns[i].unit ? " in units of " : "",
+                                      gbx_column_type_name(columns[i].type), columns[i].unit ? " in units of " : "",
                                       columns[i].unit ? columns[i].unit : "", columns[i].values.count ? ": " : "");
                 if (r >= 0)
                         r = list(buffer, &columns[i].values, err);
@@ -118,7 +118,7 @@ int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buff
                 r = describe_release(&policy->release, buffer, err);
         for (size_t i = 0; r >= 0 && i < policy->parameters.count; i++)
                 r = gbx_buffer_printf(buffer, err, "%-14s %s, %s%s%s\n", i ? "" : "parameters", parameters[i].name,
-                                      parameters[i].list ? "list of " : "", gbx_type_name(parameters[i].type),
+                                      parameters[i].list ? "list of " : "", gbx_column_type_name(parameters[i].type),
                                       parameters[i].required ? ", required" : "");
         return r < 0 ? r : gbx_buffer_append_text(buffer, "network        none\n", err);
 }

@@ -173,7 +173,7 @@ static int keep_table(struct gbx_inspection *inspection, const char *alias, cons
         return 0;
 }
 
-static int inspect_table(struct gbx_inspection *inspection, int directory, const struct gbx_manifest_output *output,
+static int inspect_table(struct gbx_inspection *inspection, int directory, const struct gbx_release_output *output,
                          const char *alias) {
         gbx_auto(gbx_grid_free) struct gbx_grid grid = {};
         gbx_auto(gbx_buffer_free) struct gbx_buffer csv = {};
@@ -198,7 +198,7 @@ static int inspect_table(struct gbx_inspection *inspection, int directory, const
 }
 
 /* How a table is called outside: by the policy's list, otherwise by its number. */
-static int name_table(struct gbx_inspection *inspection, const struct gbx_manifest_output *output, size_t number,
+static int name_table(struct gbx_inspection *inspection, const struct gbx_release_output *output, size_t number,
                       char ret_alias[static ALIAS_SIZE]) {
         const struct gbx_texts *listed = &inspection->policy->release.outputs;
         char name[NAME_SIZE];
@@ -216,7 +216,7 @@ static int name_table(struct gbx_inspection *inspection, const struct gbx_manife
 }
 
 static int inspect_output(struct gbx_inspection *inspection, int directory, const struct entries *entries,
-                          const struct gbx_manifest_output *output, size_t *tables) {
+                          const struct gbx_release_output *output, size_t *tables) {
         char alias[ALIAS_SIZE];
         int r;
 
@@ -245,31 +245,31 @@ static int inspect_output(struct gbx_inspection *inspection, int directory, cons
 
 /* Positive: there is a manifest. */
 static int read_manifest(struct gbx_inspection *inspection, int directory, const struct entries *entries,
-                         struct gbx_manifest *ret) {
+                         struct gbx_release_manifest *ret) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
         gbx_auto(gbx_close_fd) int fd = -1;
         struct gbx_error problem = {};
         uint64_t size;
         int r;
 
-        if (!present(entries, GBX_MANIFEST_FILE))
-                return FAIL(inspection, "manifest-missing", "the run left no %s", GBX_MANIFEST_FILE);
-        fd = open_file(directory, GBX_MANIFEST_FILE, &size, &problem);
-        r = fd < 0 ? fd : gbx_read_fd(fd, GBX_MANIFEST_MAX_BYTES, &text, &problem);
+        if (!present(entries, GBX_RELEASE_MANIFEST_FILE))
+                return FAIL(inspection, "manifest-missing", "the run left no %s", GBX_RELEASE_MANIFEST_FILE);
+        fd = open_file(directory, GBX_RELEASE_MANIFEST_FILE, &size, &problem);
+        r = fd < 0 ? fd : gbx_read_fd(fd, GBX_RELEASE_MANIFEST_MAX_BYTES, &text, &problem);
         if (r >= 0)
-                r = gbx_manifest_parse(gbx_buffer_text(&text), text.size, ret, &problem);
+                r = gbx_release_manifest_parse(gbx_buffer_text(&text), text.size, ret, &problem);
         if (r == -ENOMEM)
                 return gbx_fail_memory(inspection->err);
         return r < 0 ? FAIL(inspection, "manifest-invalid", "%s", problem.message) : 1;
 }
 
 static int find_undeclared(struct gbx_inspection *inspection, const struct entries *entries,
-                           const struct gbx_manifest *manifest) {
+                           const struct gbx_release_manifest *manifest) {
         int r = 0;
 
         inspection->told_count = 0;
         for (size_t i = 0; r >= 0 && i < entries->count; i++) {
-                bool declared = strcmp(entries->names[i], GBX_MANIFEST_FILE) == 0;
+                bool declared = strcmp(entries->names[i], GBX_RELEASE_MANIFEST_FILE) == 0;
 
                 for (size_t j = 0; !declared && j < manifest->count; j++)
                         declared = strcmp(entries->names[i], manifest->outputs[j].file) == 0;
@@ -286,7 +286,7 @@ static int compare_tables(const void *a, const void *b) {
 int gbx_inspect(int directory, const struct gbx_policy *policy, const struct gbx_scan_rules *scan,
                 struct gbx_gate_result *ret, struct gbx_error *err) {
         gbx_auto(gbx_gate_result_free) struct gbx_gate_result result = {};
-        gbx_auto(gbx_manifest_free) struct gbx_manifest manifest = {};
+        gbx_auto(gbx_release_manifest_free) struct gbx_release_manifest manifest = {};
         gbx_auto(free_entries) struct entries entries = {};
         struct gbx_inspection inspection = { .policy = policy, .scan = scan, .result = &result,
                                              .bytes_left = policy->release.max_bytes, .err = err };

@@ -164,7 +164,7 @@ static int add_word(const struct cell *cell, struct gbx_grid_cell *target) {
         else
                 good = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
         if (!good || strlen(text) != cell->size)
-                return REFUSE(cell, "cell-type", "not a %s", gbx_type_name(cell->column->declared->type));
+                return REFUSE(cell, "cell-type", "not a %s", gbx_column_type_name(cell->column->declared->type));
         return store(cell, target, cell->text, cell->size);
 }
 

@@ -90,8 +90,8 @@ static int check_allowed(struct gbx_inspection *inspection, const struct gbx_gri
                                            "the policy does not list this column");
         if (column->allowed && column->allowed->type != column->declared->type)
                 return gbx_inspection_find(inspection, "column-type", GBX_SEVERITY_FAIL, 0, column->declared->name,
-                                           "declared %s, the policy says %s", gbx_type_name(column->declared->type),
-                                           gbx_type_name(column->allowed->type));
+                                           "declared %s, the policy says %s", gbx_column_type_name(column->declared->type),
+                                           gbx_column_type_name(column->allowed->type));
         return 0;
 }
 
@@ -116,7 +116,7 @@ static int check_roles(struct gbx_inspection *inspection, struct gbx_grid *grid)
         return r;
 }
 
-int gbx_grid_plan(struct gbx_inspection *inspection, const struct gbx_manifest_output *output, struct gbx_grid *grid) {
+int gbx_grid_plan(struct gbx_inspection *inspection, const struct gbx_release_output *output, struct gbx_grid *grid) {
         int r = 0;
 
         grid->columns = calloc(output->column_count, sizeof *grid->columns);

@@ -67,7 +67,7 @@ static inline const char *gbx_grid_text(const struct gbx_grid *grid, size_t row,
 }
 
 /* Puts the declared columns into their canonical order and settles units and permissions (inspect_columns.c). */
-int gbx_grid_plan(struct gbx_inspection *inspection, const struct gbx_manifest_output *output, struct gbx_grid *grid);
+int gbx_grid_plan(struct gbx_inspection *inspection, const struct gbx_release_output *output, struct gbx_grid *grid);
 
 /* Reads a CSV file into the grid and checks every cell (inspect_cells.c, inspect_read.c). */
 int gbx_grid_read(struct gbx_inspection *inspection, int fd, struct gbx_grid *grid);

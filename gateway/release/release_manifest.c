@@ -18,7 +18,7 @@ static void decref(json_t **json) {
         json_decref(*json);
 }
 
-static void free_output(struct gbx_manifest_output *output) {
+static void free_output(struct gbx_release_output *output) {
         for (size_t i = 0; i < output->column_count; i++) {
                 free(output->columns[i].name);
                 free(output->columns[i].unit);
@@ -27,11 +27,11 @@ static void free_output(struct gbx_manifest_output *output) {
         free(output->file);
 }
 
-void gbx_manifest_free(struct gbx_manifest *manifest) {
+void gbx_release_manifest_free(struct gbx_release_manifest *manifest) {
         for (size_t i = 0; i < manifest->count; i++)
                 free_output(manifest->outputs + i);
         free(manifest->outputs);
-        *manifest = (struct gbx_manifest){};
+        *manifest = (struct gbx_release_manifest){};
 }
 
 /* Column names go into a header that people and programs read: identifiers only. */
@@ -56,10 +56,10 @@ static bool unit_valid(const char *unit, int type) {
         if (type != GBX_TYPE_DECIMAL && type != GBX_TYPE_INTEGER)
                 return false;
         return gbx_decimal_parse(unit, &value, NULL) >= 0 && value.mantissa > 0 &&
-               value.scale <= (type == GBX_TYPE_INTEGER ? 0 : GBX_MANIFEST_UNIT_DIGITS);
+               value.scale <= (type == GBX_TYPE_INTEGER ? 0 : GBX_RELEASE_MANIFEST_UNIT_DIGITS);
 }
 
-static int parse_column(json_t *json, struct gbx_manifest_output *output, struct gbx_error *err) {
+static int parse_column(json_t *json, struct gbx_release_output *output, struct gbx_error *err) {
         struct gbx_gate_column *column = output->columns + output->column_count;
         const char *name, *type, *role, *unit = NULL;
         int type_number, role_number;
@@ -69,7 +69,7 @@ static int parse_column(json_t *json, struct gbx_manifest_output *output, struct
                                 output->column_count + 1);
         if (!is_identifier(name))
                 return gbx_fail(err, -EINVAL, "column %zu: its name is not an identifier", output->column_count + 1);
-        type_number = gbx_type_parse(type);
+        type_number = gbx_column_type_parse(type);
         role_number = role_parse(role);
         if (type_number < 0 || role_number < 0)
                 return gbx_fail(err, -EINVAL, "column '%s': unknown type or role", name);
@@ -87,14 +87,14 @@ static int parse_column(json_t *json, struct gbx_manifest_output *output, struct
         return column->name && (column->unit || !unit) ? 0 : gbx_fail_memory(err);
 }
 
-static int parse_columns(const json_t *columns, struct gbx_manifest_output *output, struct gbx_error *err) {
+static int parse_columns(const json_t *columns, struct gbx_release_output *output, struct gbx_error *err) {
         size_t length = strlen(output->file), index;
         json_t *item;
 
         if (length < 5 || strcmp(output->file + length - 4, ".csv") != 0)
                 return gbx_fail(err, -EINVAL, "a table's file is called NAME.csv");
-        if (!json_is_array(columns) || json_array_size(columns) == 0 || json_array_size(columns) > GBX_MANIFEST_MAX_COLUMNS)
-                return gbx_fail(err, -EINVAL, "a table has 1 to %d columns", GBX_MANIFEST_MAX_COLUMNS);
+        if (!json_is_array(columns) || json_array_size(columns) == 0 || json_array_size(columns) > GBX_RELEASE_MANIFEST_MAX_COLUMNS)
+                return gbx_fail(err, -EINVAL, "a table has 1 to %d columns", GBX_RELEASE_MANIFEST_MAX_COLUMNS);
         output->columns = calloc(json_array_size(columns), sizeof *output->columns);
         if (!output->columns)
                 return gbx_fail_memory(err);
@@ -107,14 +107,14 @@ static int parse_columns(const json_t *columns, struct gbx_manifest_output *outp
         return 0;
 }
 
-static int parse_output(json_t *json, struct gbx_manifest *manifest, struct gbx_error *err) {
-        struct gbx_manifest_output *output = manifest->outputs + manifest->count;
+static int parse_output(json_t *json, struct gbx_release_manifest *manifest, struct gbx_error *err) {
+        struct gbx_release_output *output = manifest->outputs + manifest->count;
         json_t *columns = NULL;
         const char *file, *kind;
 
         if (json_unpack(json, "{s:s, s:s, s?o !}", "file", &file, "kind", &kind, "columns", &columns) < 0)
                 return gbx_fail(err, -EINVAL, "{\"file\", \"kind\"} and, for a table, \"columns\" are wanted");
-        if (!gbx_name_valid(file) || strcmp(file, GBX_MANIFEST_FILE) == 0)
+        if (!gbx_name_valid(file) || strcmp(file, GBX_RELEASE_MANIFEST_FILE) == 0)
                 return gbx_fail(err, -EINVAL, "the file's name is not allowed");
         for (size_t i = 0; i < manifest->count; i++)
                 if (strcmp(manifest->outputs[i].file, file) == 0)
@@ -131,23 +131,23 @@ static int parse_output(json_t *json, struct gbx_manifest *manifest, struct gbx_
         return parse_columns(columns, output, err);
 }
 
-int gbx_manifest_parse(const void *data, size_t size, struct gbx_manifest *ret, struct gbx_error *err) {
-        gbx_auto(gbx_manifest_free) struct gbx_manifest manifest = {};
+int gbx_release_manifest_parse(const void *data, size_t size, struct gbx_release_manifest *ret, struct gbx_error *err) {
+        gbx_auto(gbx_release_manifest_free) struct gbx_release_manifest manifest = {};
         gbx_auto(decref) json_t *json = NULL;
         json_t *outputs, *item;
         json_error_t problem;
         size_t index;
         int version, r;
 
-        if (size > GBX_MANIFEST_MAX_BYTES)
-                return gbx_fail(err, -EINVAL, "the manifest is larger than %d bytes", GBX_MANIFEST_MAX_BYTES);
+        if (size > GBX_RELEASE_MANIFEST_MAX_BYTES)
+                return gbx_fail(err, -EINVAL, "the manifest is larger than %d bytes", GBX_RELEASE_MANIFEST_MAX_BYTES);
         json = json_loadb(data, size, JSON_REJECT_DUPLICATES, &problem);
         if (!json)
                 return gbx_fail(err, -EINVAL, "the manifest is not JSON (line %d, column %d)", problem.line, problem.column);
         if (json_unpack(json, "{s:i, s:o !}", "version", &version, "outputs", &outputs) < 0 || version != 1)
                 return gbx_fail(err, -EINVAL, "{\"version\": 1, \"outputs\": […]} is wanted");
-        if (!json_is_array(outputs) || json_array_size(outputs) > GBX_MANIFEST_MAX_OUTPUTS)
-                return gbx_fail(err, -EINVAL, "outputs must be a list of at most %d", GBX_MANIFEST_MAX_OUTPUTS);
+        if (!json_is_array(outputs) || json_array_size(outputs) > GBX_RELEASE_MANIFEST_MAX_OUTPUTS)
+                return gbx_fail(err, -EINVAL, "outputs must be a list of at most %d", GBX_RELEASE_MANIFEST_MAX_OUTPUTS);
         manifest.outputs = calloc(json_array_size(outputs) + 1, sizeof *manifest.outputs);
         if (!manifest.outputs)
                 return gbx_fail_memory(err);
@@ -157,6 +157,6 @@ int gbx_manifest_parse(const void *data, size_t size, struct gbx_manifest *ret, 
                         return gbx_context(err, r, "output %zu", index + 1);
         }
         *ret = manifest;
-        manifest = (struct gbx_manifest){};
+        manifest = (struct gbx_release_manifest){};
         return 0;
 }

@@ -20,26 +20,26 @@
 #include <stddef.h>
 
 enum {
-        GBX_MANIFEST_MAX_BYTES = 256 * 1024,
-        GBX_MANIFEST_MAX_OUTPUTS = 64,
-        GBX_MANIFEST_MAX_COLUMNS = 1000,
-        GBX_MANIFEST_UNIT_DIGITS = 9, /* behind the point */
+        GBX_RELEASE_MANIFEST_MAX_BYTES = 256 * 1024,
+        GBX_RELEASE_MANIFEST_MAX_OUTPUTS = 64,
+        GBX_RELEASE_MANIFEST_MAX_COLUMNS = 1000,
+        GBX_RELEASE_MANIFEST_UNIT_DIGITS = 9, /* behind the point */
 };
 
-#define GBX_MANIFEST_FILE "release.json"
+#define GBX_RELEASE_MANIFEST_FILE "release.json"
 
-struct gbx_manifest_output {
+struct gbx_release_output {
         char *file;   /* gbx_name_valid, not the manifest itself; a table's ends with ".csv" */
         bool table;   /* otherwise opaque */
         struct gbx_gate_column *columns; /* names are identifiers, no two the same; units are valid */
         size_t column_count;
 };
 
-struct gbx_manifest {
-        struct gbx_manifest_output *outputs; /* no two of one file */
+struct gbx_release_manifest {
+        struct gbx_release_output *outputs; /* no two of one file */
         size_t count;
 };
 
 /* Errors: -EINVAL, and the message says which output and column. */
-int gbx_manifest_parse(const void *data, size_t size, struct gbx_manifest *ret, struct gbx_error *err);
-void gbx_manifest_free(struct gbx_manifest *manifest);
+int gbx_release_manifest_parse(const void *data, size_t size, struct gbx_release_manifest *ret, struct gbx_error *err);
+void gbx_release_manifest_free(struct gbx_release_manifest *manifest);

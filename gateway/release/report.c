@@ -20,7 +20,7 @@ static json_t *table_json(const struct gbx_gate_table *table) {
                 const struct gbx_gate_column *column = table->columns + i;
 
                 (void)json_array_append_new(columns, json_pack("{s:s, s:s, s:s, s:s*}", "name", column->name, "type",
-                                                               gbx_type_name(column->type), "role",
+                                                               gbx_column_type_name(column->type), "role",
                                                                gbx_column_role_name(column->role), "unit", column->unit));
         }
         if (json_array_size(columns) != table->column_count) {
@@ -73,7 +73,7 @@ static int read_column(json_t *json, struct gbx_gate_column *ret, struct gbx_err
         if (json_unpack(json, "{s:s, s:s, s:s, s?s !}", "name", &name, "type", &type, "role", &role, "unit", &unit) < 0 ||
             strlen(name) > 64 || strspn(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") != strlen(name))
                 return bad(err, "a column is malformed");
-        type_number = gbx_type_parse(type);
+        type_number = gbx_column_type_parse(type);
         role_number = role_parse(role);
         if (type_number < 0 || role_number < 0 || (unit && gbx_decimal_parse(unit, &value, NULL) < 0))
                 return bad(err, "a column is malformed");
@@ -176,7 +176,7 @@ int gbx_report_read(const void *data, size_t size, const struct gbx_policy *poli
         head = json_loadb(data, head_size, JSON_REJECT_DUPLICATES, NULL);
         if (!head || json_unpack(head, "{s:i, s:o, s:I, s:b, s:o !}", "version", &version, "findings", &findings, "opaque",
                                  &opaque, "declared_counts", &declared, "tables", &tables) < 0 ||
-            version != 1 || opaque < 0 || opaque > GBX_MANIFEST_MAX_OUTPUTS)
+            version != 1 || opaque < 0 || opaque > GBX_RELEASE_MANIFEST_MAX_OUTPUTS)
                 return bad(err, "its first line is malformed");
         r = gbx_findings_from_json(findings, &result.findings, err);
         if (r >= 0)
