@@ -9,10 +9,12 @@
  *      e12_plaintext                          the attempts
  *      e12_plaintext crash=SIGNAL dir=PATH    holds a marker in memory and dies of the signal in PATH
  *      e12_plaintext hold=MILLISECONDS        holds it and sleeps
+ *      e12_plaintext peek=FILE user=NUMBER    on the host: 0 if that user can open FILE
  */
 #include "tests/attack/lib/attempt.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -91,6 +93,19 @@ static int crash(const char *number) {
         return ECANCELED;
 }
 
+static int peek(const char *path, const char *user) {
+        char byte;
+        unsigned id = user ? (unsigned)atoi(user) : 65534;
+        int fd;
+
+        if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+                return ECANCELED;
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || (read(fd, &byte, 1) < 0 && errno != EISDIR && errno != EIO))
+                return errno;
+        return 0;
+}
+
 int main(int argc, char **argv) {
         attempts_begin(argc, argv);
         if (attempts_argument("crash"))
@@ -103,5 +118,7 @@ int main(int argc, char **argv) {
                 (void)fflush(stdout);
                 return usleep((useconds_t)atoi(attempts_argument("hold")) * 1000) < 0;
         }
+        if (attempts_argument("peek"))
+                return peek(attempts_argument("peek"), attempts_argument("user"));
         return attempts_run(attempts, sizeof(attempts) / sizeof(attempts[0]), argc, argv);
 }
