@@ -41,6 +41,28 @@ static int set_names(struct gbx_run *run, struct gbx_error *err) {
         return 0;
 }
 
+/* No user namespace below ours, filter or not. The file is that of the namespace one is in (namespaces(7)), and it is
+ * the host's /proc that has it: the sandbox's own shows processes only. Where that is read-only, as in a container, one
+ * of our own is used for it. */
+static int forbid_user_namespaces(struct gbx_run *run, struct gbx_error *err) {
+        static const char name[] = "sys/user/max_user_namespaces";
+        gbx_auto(gbx_close_fd) int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        gbx_auto(gbx_close_fd) int limit = openat(proc, name, O_WRONLY | O_CLOEXEC);
+
+        (void)run;
+        if (limit < 0) {
+                gbx_auto(gbx_close_fd) int context = fsopen("proc", FSOPEN_CLOEXEC);
+
+                gbx_close_fd(&proc);
+                if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+                        proc = fsmount(context, FSMOUNT_CLOEXEC, 0);
+                limit = openat(proc, name, O_WRONLY | O_CLOEXEC);
+        }
+        if (limit < 0 || write(limit, "0", 1) != 1)
+                return gbx_fail_errno(err, "user_namespace: cannot forbid more of them (/proc/%s)", name);
+        return 0;
+}
+
 static int enter_cgroup(struct gbx_run *run, struct gbx_error *err) {
         return gbx_cgroup_enter(&run->cgroup, err);
 }
@@ -140,11 +162,12 @@ static int start_job(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err)
 
 static int set_up(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err) {
         static int (*const steps[])(struct gbx_run *, struct gbx_error *) = {
-                follow_launcher, enter_cgroup, gbx_mounts_attach, wait_for_launcher, become_root,     follow_launcher,
-                set_names,       open_program, place_descriptors, close_descriptors,
+                follow_launcher, forbid_user_namespaces, enter_cgroup, gbx_mounts_attach, wait_for_launcher,
+                become_root,     follow_launcher,        set_names,    open_program,      place_descriptors,
+                close_descriptors,
         };
-        static const char *const stages[] = { "init", "entered", "mounting", "mounted", "mapped", "identified",
-                                              "followed", "named", "opened", "placed" };
+        static const char *const stages[] = { "init",       "forbidding", "entering", "mounting", "mounted", "mapped",
+                                              "identified", "followed",   "named",    "opened",   "placed" };
 
         for (size_t i = 0; i < gbx_array_size(steps); i++) {
                 int r;

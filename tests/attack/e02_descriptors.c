@@ -96,7 +96,7 @@ static const struct attempt attempts[] = {
         { "any-descriptor-open", try_find_open, .flags = 0 },
         { "openat-etc-passwd", try_climb, ATTEMPT_TWO_LAYERS, .text = "etc/passwd" },
         { "openat-climb", try_climb, ATTEMPT_TWO_LAYERS, .text = "../../../../etc/passwd" },
-        { "openat-dot", try_climb, ATTEMPT_TWO_LAYERS, .text = "." },
+        { "openat-dot", try_climb, .flags = 0, .text = "." },
         { "proc-self-fd-climb", try_climb_proc, ATTEMPT_TWO_LAYERS, .text = "etc/passwd" },
         { "fchdir", try_change_directory, .flags = 0 },
         { "working-directory-unreachable", try_outside_working_directory, .flags = 0 },

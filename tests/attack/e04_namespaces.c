@@ -71,7 +71,8 @@ static int try_user_then_mount(const struct attempt *self) {
         { "unshare-" label, try_unshare, ATTEMPT_TWO_LAYERS, .integer = flag }, \
         { "clone-" label, try_clone, ATTEMPT_TWO_LAYERS, .integer = flag },     \
         { "clone3-" label, try_clone3, ATTEMPT_TWO_LAYERS, .integer = flag },   \
-        { "setns-" label, try_setns, ATTEMPT_TWO_LAYERS, .integer = flag, .text = "/proc/self/ns/" link }
+        { "setns-" label, try_setns, (flag) == CLONE_NEWUSER ? 0 : ATTEMPT_TWO_LAYERS, .integer = flag,             \
+          .text = "/proc/self/ns/" link }
 
 static const struct attempt attempts[] = {
         EACH_WAY("user", CLONE_NEWUSER, "user"),

@@ -114,7 +114,7 @@ static const struct attempt attempts[] = {
         { "splice", try_splice, .number = SYS_splice },
         { "tee", try_splice, .number = SYS_tee },
         { "vmsplice", try_splice, .number = SYS_vmsplice },
-        REACH2("clock-settime", SYS_clock_settime, 0, 0),
+        REACH("clock-settime", SYS_clock_settime, 0, 0),
         REACH2("settimeofday", SYS_settimeofday, 0, 0),
         REACH2("sethostname", SYS_sethostname, P("x"), 1),
         REACH2("setdomainname", SYS_setdomainname, P("x"), 1),

@@ -233,12 +233,12 @@ static const struct attempt attempts[] = {
         { "exec-memfd", try_exec_memory, .flags = 0, .number = 0 },
         { "exec-memfd-executable", try_exec_memory, .flags = 0, .number = 0, .integer = 0x10 /* MFD_EXEC */ },
         { "exec-memfd-by-proc", try_exec_memory, .flags = 0, .number = 1 },
-        { "map-tmp", try_map_file, TWO, .text = "/tmp/copy" },
-        { "map-out", try_map_file, .flags = ATTEMPT_TWO_LAYERS | ATTEMPT_NO_CONTROL, .text = "/out/copy" },
-        { "map-data", try_map_file, .flags = ATTEMPT_TWO_LAYERS | ATTEMPT_NO_CONTROL, .integer = 1, .text = "/data/records.csv" },
-        { "protect-tmp", try_map_then_protect, TWO, .text = "/tmp/copy" },
-        { "protect-out", try_map_then_protect, .flags = ATTEMPT_TWO_LAYERS | ATTEMPT_NO_CONTROL, .text = "/out/copy" },
-        { "protect-data", try_map_then_protect, .flags = ATTEMPT_TWO_LAYERS | ATTEMPT_NO_CONTROL, .integer = 1, .text = "/data/records.csv" },
+        { "map-tmp", try_map_file, .flags = 0, .text = "/tmp/copy" },
+        { "map-out", try_map_file, .flags = ATTEMPT_NO_CONTROL, .text = "/out/copy" },
+        { "map-data", try_map_file, .flags = ATTEMPT_NO_CONTROL, .integer = 1, .text = "/data/records.csv" },
+        { "protect-tmp", try_map_then_protect, .flags = 0, .text = "/tmp/copy" },
+        { "protect-out", try_map_then_protect, .flags = ATTEMPT_NO_CONTROL, .text = "/out/copy" },
+        { "protect-data", try_map_then_protect, .flags = ATTEMPT_NO_CONTROL, .integer = 1, .text = "/data/records.csv" },
 };
 
 int main(int argc, char **argv) {
