@@ -281,9 +281,10 @@ int gbx_age_file_decrypt(struct gbx_age_file *file, int out_fd, unsigned threads
 
         if (r < 0)
                 return gbx_context(err, r, "decrypted output");
+        /* The length comes first: then tmpfs may use huge pages (huge=within_size). */
+        if (ftruncate(out_fd, (off_t)file->facts.plaintext_size) < 0)
+                return gbx_fail_errno(err, "cannot set the length of the decrypted output");
         r = gbx_age_on_all_chunks(new_opener, decrypt_span, &transfer, file->facts.chunks, threads, err);
-        if (r == 0 && ftruncate(out_fd, (off_t)file->facts.plaintext_size) < 0)
-                r = gbx_fail_errno(err, "cannot set the length of the decrypted output");
         return r < 0 ? discard(out_fd, r, err) : 0;
 }
 

@@ -18,6 +18,7 @@ struct gbx_age_reader {
         struct gbx_age_file_key file_key; /* for a rewrap */
         uint8_t nonce[GBX_AGE_NONCE_SIZE];
         SHA256_CTX digest;       /* over the binary file so far */
+        bool digest_unwanted;    /* nobody will ask for the facts */
         struct gbx_age_facts facts;
 };
 
@@ -137,7 +138,8 @@ static int read_chunk(struct gbx_age_reader *reader, size_t *ret_size, struct gb
                 return bad_payload(reader, err, "altered, out of order, or the file is cut short here");
         if (got == GBX_AGE_TAG_SIZE && reader->facts.chunks > 0)
                 return bad_payload(reader, err, "an empty last chunk, which no honest program writes");
-        gbx_age_digest_add(&reader->digest, reader->sealed, got);
+        if (!reader->digest_unwanted)
+                gbx_age_digest_add(&reader->digest, reader->sealed, got);
         reader->facts.ciphertext_size += got;
         reader->facts.chunks++;
         reader->facts.plaintext_size += got - GBX_AGE_TAG_SIZE;
@@ -236,6 +238,7 @@ int gbx_age_decrypt_fd(int in_fd, int out_fd, struct gbx_age_identities identiti
 
         if (r < 0)
                 return r;
+        reader->digest_unwanted = !ret_facts;
         while ((r = gbx_age_reader_next(reader, &data, &size, err)) > 0) {
                 r = gbx_write_all(out_fd, data, size, err);
                 if (r < 0)
@@ -255,6 +258,7 @@ int gbx_age_decrypt_buffer(const void *data, size_t size, struct gbx_age_identit
 
         if (r < 0)
                 return r;
+        reader->digest_unwanted = true;
         while ((r = gbx_age_reader_next(reader, &chunk, &chunk_size, err)) > 0) {
                 if (chunk_size > limit - (ret_data->size - start))
                         r = gbx_fail(err, -EFBIG, "the decrypted content has more than the %zu bytes allowed", limit);
