@@ -94,6 +94,13 @@ int gbx_log_message(struct gbx_log *log, struct gbx_buffer *ret, struct gbx_erro
  * Lines that are there already are not added again. */
 int gbx_log_add_cosignatures(struct gbx_log *log, uint64_t size, const char *lines, struct gbx_error *err);
 
+/* Opens the log's public part for reading, at the size that the newest checkpoint covers. */
+struct gbx_tree;
+int gbx_log_open_tree(struct gbx_log *log, struct gbx_tree **ret, struct gbx_error *err);
+
+/* A new descriptor of the log's directory (the caller closes it), or -1 with errno. */
+int gbx_log_directory(const struct gbx_log *log);
+
 /* Appends a .tlog-proof (proof.h) of entry `index`, which the newest checkpoint must cover (-EINVAL); the entry
  * itself is its extra line. */
 int gbx_log_prove(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, struct gbx_error *err);

@@ -2,6 +2,8 @@
 #include "base/cleanup.h"
 #include "gateway/log/log_internal.h"
 
+#include <fcntl.h>
+
 int gbx_log_refresh(struct gbx_log *log, struct gbx_error *err) {
         int r = gbx_log_lock(log, err);
 
@@ -11,6 +13,16 @@ int gbx_log_refresh(struct gbx_log *log, struct gbx_error *err) {
 }
 
 const struct gbx_note_verifier *gbx_log_verifier(const struct gbx_log *log) { return &log->signer.verifier; }
+
+int gbx_log_directory(const struct gbx_log *log) { return fcntl(log->directory, F_DUPFD_CLOEXEC, 0); }
+
+int gbx_log_open_tree(struct gbx_log *log, struct gbx_tree **ret, struct gbx_error *err) {
+        int r = gbx_tree_open(ret, log->directory, ".", err);
+
+        if (r == 0)
+                gbx_tree_set_size(*ret, gbx_log_covered(log));
+        return r;
+}
 
 uint64_t gbx_log_size(struct gbx_log *log) { return atomic_load(&log->size); }
 uint64_t gbx_log_covered(struct gbx_log *log) { return atomic_load(&log->covered); }

@@ -43,8 +43,13 @@ static int add_log(struct gbx_witness_policy *policy, char **fields, size_t coun
         if (policy->log_count == GBX_POLICY_LOGS_MAX)
                 return gbx_fail(err, -EINVAL, "more than %d logs", GBX_POLICY_LOGS_MAX);
         r = gbx_note_verifier_parse(fields[1], strlen(fields[1]), &log->verifier, err);
+        if (r == 0 && log->verifier.type != GBX_NOTE_ED25519)
+                r = gbx_fail(err, -EINVAL, "the key of a log must be of type 01 (Ed25519)");
         if (r == 0 && count == 3)
                 r = copy_text(fields[2], "URL", log->url, sizeof log->url, err);
+        for (size_t i = 0; r == 0 && i < policy->log_count; i++)
+                if (memcmp(policy->logs[i].verifier.public_key, log->verifier.public_key, sizeof log->verifier.public_key) == 0)
+                        r = gbx_fail(err, -EINVAL, "the key of log '%s' stands twice", log->verifier.name);
         if (r == 0)
                 policy->log_count++;
         return r;
@@ -87,9 +92,9 @@ static int add_group(struct gbx_witness_policy *policy, char **fields, size_t co
         for (size_t i = 3; i < count; i++) {
                 int member = find_node(policy, fields[i]);
 
-                if (member < 0 || node->members[member])
-                        return gbx_fail(err, -EINVAL, "'%.80s' is no witness or group named above, or stands twice", fields[i]);
-                node->members[member] = true;
+                if (member < 0 || policy->nodes[member].member)
+                        return gbx_fail(err, -EINVAL, "'%.80s' is no witness or group named above, or is a member already", fields[i]);
+                node->members[member] = policy->nodes[member].member = true;
         }
         if (strcmp(fields[2], "all") == 0)
                 threshold = count - 3;
@@ -138,8 +143,9 @@ static int parse(const char *text, size_t size, struct gbx_witness_policy *polic
         const char *end = text + size;
         bool quorum = false;
 
-        if (!gbx_utf8_valid(text, size) || memchr(text, '\0', size))
-                return gbx_fail(err, -EINVAL, "the witness policy is not UTF-8 text");
+        for (size_t i = 0; i < size; i++) /* other bytes are opaque, whatever their encoding */
+                if (((uint8_t)text[i] < ' ' && text[i] != '\t' && text[i] != '\n') || text[i] == 0x7f)
+                        return gbx_fail(err, -EINVAL, "the witness policy has a control character at byte %zu", i);
         for (unsigned number = 1; text < end; number++) {
                 const char *newline = memchr(text, '\n', (size_t)(end - text));
                 size_t length = (size_t)((newline ? newline : end) - text);
@@ -150,8 +156,6 @@ static int parse(const char *text, size_t size, struct gbx_witness_policy *polic
                         return gbx_fail(err, -EINVAL, "witness policy, line %u: too long", number);
                 memcpy(line, text, length);
                 line[length] = '\0';
-                if (length > 0 && line[length - 1] == '\r')
-                        line[length - 1] = '\0';
                 r = line[strspn(line, " \t")] == '#' ? 0 : parse_line(line, policy, &quorum, err);
                 if (r < 0)
                         return gbx_context(err, r, "witness policy, line %u", number);
@@ -198,12 +202,26 @@ static int count_node(const struct gbx_witness_policy *policy, size_t index, con
         return 0;
 }
 
+/* Where the policy lists logs, one of them must have signed. */
+static int check_logs(const struct gbx_witness_policy *policy, const struct gbx_note *note, struct gbx_error *err) {
+        for (size_t i = 0; i < policy->log_count; i++) {
+                int r = gbx_note_check(note, &policy->logs[i].verifier, NULL, err);
+
+                if (r <= 0)
+                        return r;
+        }
+        return policy->log_count == 0 ? 0 : gbx_fail(err, -EBADMSG, "none of the witness policy's logs has signed");
+}
+
 int gbx_witness_policy_check(const struct gbx_witness_policy *policy, const struct gbx_note *note,
                              struct gbx_witness_count *ret_count, struct gbx_error *err) {
         bool met[GBX_POLICY_NODES_MAX] = {};
         struct gbx_witness_count count = {};
         char missing[512] = "";
+        int logs = check_logs(policy, note, err);
 
+        if (logs < 0)
+                return logs;
         for (size_t i = 0; i < policy->node_count; i++) {
                 int r = count_node(policy, i, note, met, &count, err);
                 size_t used = strlen(missing);

@@ -6,8 +6,9 @@
  *   group NAME K|any|all MEMBER...
  *   quorum NAME|none
  *
- * A line each; lines that begin with '#' are comments. Members are witnesses or groups named
- * above. A quorum line is required, once.
+ * A line each; lines that begin with '#' are comments. Members are witnesses
+ * or groups named above, each a member at most once. One quorum line is required.
+ * Where logs are listed, one of them must have signed the checkpoint.
  */
 #pragma once
 
@@ -19,7 +20,7 @@
 #include <stdint.h>
 
 enum {
-        GBX_POLICY_LOGS_MAX = 16,
+        GBX_POLICY_LOGS_MAX = 64,
         GBX_POLICY_WITNESSES_MAX = 64,
         GBX_POLICY_GROUPS_MAX = 64,
         GBX_POLICY_URL_SIZE = 512,
@@ -38,6 +39,7 @@ struct gbx_policy_node {
         bool group;
         struct gbx_note_verifier verifier; /* of a witness; of type GBX_NOTE_COSIGNATURE */
         char url[GBX_POLICY_URL_SIZE];
+        bool member;                       /* of some group */
         unsigned threshold;                /* of a group */
         bool members[GBX_POLICY_NODES_MAX];
 };
@@ -57,8 +59,8 @@ struct gbx_witness_count {
         uint64_t newest;            /* time of the newest cosignature, seconds since 1970; 0 if there is none */
 };
 
-/* Checks the cosignatures of a note. 0: the quorum is met. GBX_WITNESS_SHORT: it is not; `err` gets a message
- * that names the witnesses that are missing. -EBADMSG: a wrong cosignature. `ret_count` (may be NULL) is set
+/* Checks the signatures of a note. 0: the quorum is met. GBX_WITNESS_SHORT: it is not; `err` gets a message
+ * that names the witnesses that are missing. -EBADMSG: a wrong cosignature, or none of the policy's logs signed. `ret_count` (may be NULL) is set
  * for both outcomes. */
 enum { GBX_WITNESS_SHORT = 1 };
 int gbx_witness_policy_check(const struct gbx_witness_policy *policy, const struct gbx_note *note,
