@@ -43,7 +43,7 @@ static int find(const char *beside, const char *installed, const char *name, cha
                         return 0;
                 }
         }
-        return gbx_fail(err, -ENOENT, "'%s' is not installed beside %s (nor under %s%s); run make", name, directory, directory,
+        return gbx_fail(err, -ENOENT, "'%s' is not installed beside %s (nor under %s/%s); run make", name, directory, directory,
                         installed);
 }
 

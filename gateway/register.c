@@ -29,12 +29,33 @@ struct intake {
         char schema_source[GBX_SHA256_TEXT_SIZE];
         char manifest[GBX_SHA256_TEXT_SIZE];
         char signature[GBX_SHA256_TEXT_SIZE]; /* "" if there is none */
+
+        struct gbx_site *site; /* set while key and stored file must go if registration fails */
+        char key[GBX_KEYS_NAME_SIZE];
 };
 
 static void remove_file(char **path) {
         if (*path)
                 (void)unlink(*path);
         free(*path);
+}
+
+/* Takes back what an attempt that failed has put into the site. */
+static void undo(struct intake *intake) {
+        char path[STORED_PATH_SIZE];
+        int keys;
+
+        if (!intake->site)
+                return;
+        keys = gbx_open_directory(intake->site->directory, "keys", NULL);
+        if (keys >= 0) {
+                (void)gbx_keys_destroy(keys, intake->key, NULL);
+                (void)close(keys);
+        }
+        if (intake->stored[0]) {
+                (void)snprintf(path, sizeof path, "data/%.64s", intake->stored + strlen("sha256:"));
+                (void)unlinkat(intake->site->directory, path, 0);
+        }
 }
 
 static int digest_file(int fd, char ret_text[static GBX_SHA256_TEXT_SIZE], struct gbx_error *err) {
@@ -79,7 +100,7 @@ static int take_data(struct gbx_site *site, const struct gbx_registration *reg, 
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *site_identity = NULL, *own = NULL;
         gbx_auto(gbx_close_fd) int in = open(reg->data_file, O_RDONLY | O_CLOEXEC), out = -1, keys = -1;
         gbx_auto(remove_file) char *temporary = NULL;
-        char version[24], key[GBX_KEYS_NAME_SIZE], path[STORED_PATH_SIZE];
+        char version[24], path[STORED_PATH_SIZE];
         int r;
 
         if (in < 0)
@@ -88,14 +109,15 @@ static int take_data(struct gbx_site *site, const struct gbx_registration *reg, 
         if (r < 0)
                 return r;
         (void)snprintf(version, sizeof version, "%llu", (unsigned long long)intake->version);
-        gbx_keys_dataset_name(reg->name, version, key);
+        gbx_keys_dataset_name(reg->name, version, intake->key);
         keys = gbx_open_directory(site->directory, "keys", err);
         if (keys < 0)
                 return keys;
-        (void)unlinkat(keys, key, 0); /* of an earlier attempt that was never recorded */
-        r = gbx_keys_create_identity(keys, key, &own, err);
+        (void)unlinkat(keys, intake->key, 0); /* of an earlier attempt that was never recorded */
+        r = gbx_keys_create_identity(keys, intake->key, &own, err);
         if (r < 0)
                 return r;
+        intake->site = site;
         if (asprintf(&temporary, "%s/data/incoming-%d", site->path, (int)getpid()) < 0) {
                 temporary = NULL;
                 return gbx_fail_memory(err);
@@ -188,7 +210,7 @@ static int next_version(struct gbx_site *site, const char *name, uint64_t *ret, 
 int gbx_register_dataset(struct gbx_site *site, const struct gbx_registration *reg, json_t **ret_row, struct gbx_error *err) {
         gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
         gbx_auto(gbx_json_freep) json_t *details = NULL;
-        struct intake intake = {};
+        gbx_auto(undo) struct intake intake = {};
         int r;
 
         if (!gbx_name_valid(reg->name))
@@ -214,6 +236,7 @@ int gbx_register_dataset(struct gbx_site *site, const struct gbx_registration *r
                             reg->owner, "ciphertext", intake.ciphertext, "stored", intake.stored, "schema", intake.schema,
                             "schema_source", intake.schema_source, "manifest", intake.manifest, "signature",
                             intake.signature[0] ? intake.signature : NULL, "bytes", (json_int_t)intake.facts.plaintext_size);
+        intake.site = NULL; /* from here on the log may name them */
         r = gbx_site_record(site, &(struct gbx_action){ reg->actor, "data.add", reg->name, "done", NULL, details }, NULL, err);
         if (r >= 0)
                 r = gbx_site_checkpoint(site, err);

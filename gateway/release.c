@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ID_SIZE = 40, PATH_SIZE = 160 };
+enum { ID_SIZE = 40, MARK_ID_SIZE = ID_SIZE + 8, PATH_SIZE = 160, MARK_TRIES = 32 };
 
 /* All that one release needs at hand. */
 struct making {
@@ -92,13 +92,13 @@ static int family_text(const struct making *making, const struct gbx_gate_table 
 }
 
 static int mark_table(const struct making *making, const struct gbx_gate_table *table, const char *family,
-                      struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
+                      const char *mark_id, struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
         static const enum gbx_mark_type types[] = { [GBX_TYPE_INTEGER] = GBX_MARK_INTEGER, [GBX_TYPE_DECIMAL] = GBX_MARK_DECIMAL,
                                                     [GBX_TYPE_COUNT] = GBX_MARK_TEXT };
         static const enum gbx_mark_role roles[] = { [GBX_COLUMN_KEY] = GBX_MARK_KEY, [GBX_COLUMN_COUNT] = GBX_MARK_COUNT,
                                                     [GBX_COLUMN_VALUE] = GBX_MARK_VALUE };
         gbx_auto(gbx_free_pointer) struct gbx_mark_column *columns = calloc(table->column_count + 1, sizeof *columns);
-        struct gbx_mark_request request = { .root = making->root.data, .family = family, .release = making->id,
+        struct gbx_mark_request request = { .root = making->root.data, .family = family, .release = mark_id,
                                             .recipient = making->plan->request.requester, .columns = columns,
                                             .column_count = table->column_count };
 
@@ -111,6 +111,42 @@ static int mark_table(const struct making *making, const struct gbx_gate_table *
                                                                        ? NULL
                                                                        : table->columns[i].unit };
         return gbx_mark_table(&request, table->csv.data, table->csv.size, ret_marked, ret_mark, err);
+}
+
+/* Whether somebody else was given these very bytes before. */
+static int given_before(const struct making *making, const struct gbx_mark *mark, bool *ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        char digest[GBX_SHA256_TEXT_SIZE];
+        int r;
+
+        gbx_sha256_text(mark->digest, digest);
+        r = gbx_view_query_one(making->site->view, &row, err,
+                               "SELECT id FROM release WHERE recipient <> ?1 AND instr(outputs, ?2) > 0 LIMIT 1",
+                               making->plan->request.requester, digest, NULL);
+        if (r >= 0)
+                *ret = r == 0;
+        return r < 0 ? r : 0;
+}
+
+/* Marks until the copy is nobody else's: of a small table two marks may be the same by chance, and then the copies
+ * could not be told apart. `ret_id` is what the mark was made with, and what a trace needs. */
+static int mark_apart(const struct making *making, const struct gbx_gate_table *table, const char *family,
+                      char ret_id[static MARK_ID_SIZE], struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark,
+                      struct gbx_error *err) {
+        bool taken = true;
+        int r = 0;
+
+        (void)snprintf(ret_id, MARK_ID_SIZE, "%s", making->id);
+        for (unsigned n = 0; n < MARK_TRIES && taken && r >= 0; n++) {
+                gbx_buffer_clear(ret_marked);
+                gbx_mark_clear(ret_mark);
+                if (n > 0)
+                        (void)snprintf(ret_id, MARK_ID_SIZE, "%s.%u", making->id, n);
+                r = mark_table(making, table, family, ret_id, ret_marked, ret_mark, err);
+                if (r >= 0)
+                        r = given_before(making, ret_mark, &taken, err);
+        }
+        return r;
 }
 
 /* Encrypts to one recipient and puts the file into the release's folder. */
@@ -137,10 +173,11 @@ static int add_table(struct making *making, const struct gbx_gate_table *table, 
         gbx_auto(gbx_mark_clear) struct gbx_mark mark = {};
         const struct gbx_age_recipient *own = gbx_age_identity_recipient(making->identity);
         char family[GBX_SHA256_TEXT_SIZE], record[GBX_SHA256_TEXT_SIZE], digest[GBX_SHA256_TEXT_SIZE];
+        char mark_id[MARK_ID_SIZE];
         int r = family_text(making, table, family, err);
 
         if (r >= 0)
-                r = mark_table(making, table, family, &marked, &mark, err);
+                r = mark_apart(making, table, family, mark_id, &marked, &mark, err);
         if (r >= 0)
                 r = gbx_object_put(making->site->directory, mark.record, strlen(mark.record), record, err);
         if (r >= 0)
@@ -153,8 +190,8 @@ static int add_table(struct making *making, const struct gbx_gate_table *table, 
         making->subjects[index].name = table->name;
         memcpy(making->subjects[index].digest, mark.digest, sizeof mark.digest);
         (void)json_object_set_new(making->marks, table->name, mark_json(&mark));
-        if (json_array_append_new(making->outputs, json_pack("{s:s, s:s, s:s, s:s, s:I}", "file", table->name, "digest", digest, "record",
-                                                             record, "family", family, "bytes", (json_int_t)marked.size)) < 0)
+        if (json_array_append_new(making->outputs, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "file", table->name, "digest", digest, "record",
+                                                             record, "family", family, "mark_id", mark_id, "bytes", (json_int_t)marked.size)) < 0)
                 return gbx_fail_memory(err);
         return 0;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static int find_held(struct gbx_site *site, const char *run, const char *reviewer, json_t **ret_row, struct gbx_error *err) {
-        int r = gbx_view_query_one(site->view, ret_row, err, "SELECT * FROM run WHERE id=?1 AND state='held'", run, NULL);
+        int r = gbx_view_query_one(site->view, ret_row, err, "SELECT * FROM run WHERE id=?1 AND state IN ('held', 'approved')", run, NULL);
 
         if (r < 0)
                 return r;
@@ -41,7 +41,9 @@ int gbx_review_release(struct gbx_site *site, const char *run, const char *revie
         if (r < 0)
                 return r;
         reasons = json_pack("[s]", reason);
-        r = gbx_site_record(site, &(struct gbx_action){ reviewer, "release.approve", run, "done", reasons, NULL }, NULL, err);
+        /* "approved" already: an earlier attempt died between its entry and the release, which is now made. */
+        if (strcmp(json_string_value(json_object_get(row, "state")), "held") == 0)
+                r = gbx_site_record(site, &(struct gbx_action){ reviewer, "release.approve", run, "done", reasons, NULL }, NULL, err);
         if (r >= 0)
                 r = gbx_release(site, run, &plan, &result, json_string_value(json_object_get(row, "findings")), err);
         if (r >= 0)
@@ -58,6 +60,8 @@ int gbx_review_refuse(struct gbx_site *site, const char *run, const char *review
                 return r;
         locked = site;
         r = find_held(site, run, reviewer, &row, err);
+        if (r >= 0 && strcmp(json_string_value(json_object_get(row, "state")), "held") != 0)
+                r = gbx_fail(err, -EKEYREJECTED, "the outputs of '%s' are approved already", run);
         if (r >= 0)
                 r = gbx_site_record(site, &(struct gbx_action){ reviewer, "release.reject", run, "done", reasons, NULL }, NULL, err);
         if (r >= 0)

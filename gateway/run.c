@@ -25,26 +25,49 @@ static json_int_t number(const json_t *object, const char *field) {
         return json_integer_value(json_object_get(object, field));
 }
 
+/* "ptrace(16, 1, 0, 0, 0, 0) x3: kill" */
+static json_t *denied_text(const json_t *item) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        size_t index;
+        json_t *argument;
+
+        (void)gbx_buffer_printf(&text, NULL, "%s(", json_string_value(json_object_get(item, "syscall")));
+        json_array_foreach(json_object_get(item, "arguments"), index, argument)
+                (void)gbx_buffer_printf(&text, NULL, "%s%lld", index ? ", " : "", (long long)json_integer_value(argument));
+        (void)gbx_buffer_printf(&text, NULL, ") x%lld: %s", (long long)number(item, "count"),
+                                json_string_value(json_object_get(item, "action")));
+        return json_pack("[s]", gbx_buffer_text(&text));
+}
+
 /* One entry a distinct denied call; the sandbox has grouped and counted them, and cut the list. */
+static int record_one_denied(struct gbx_site *site, const char *id, const json_t *item, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *reasons = denied_text(item);
+        gbx_auto(gbx_json_freep) json_t *details =
+                json_pack("{s:O, s:O, s:O, s:O}", "syscall", json_object_get(item, "syscall"), "arguments",
+                          json_object_get(item, "arguments"), "count", json_object_get(item, "count"), "answer",
+                          json_object_get(item, "action"));
+
+        if (!details)
+                return gbx_fail(err, -EPROTO, "the sandbox's report of denied system calls is malformed");
+        return gbx_site_record(site, &(struct gbx_action){ "system", "syscall.denied", id, "denied", reasons, details }, NULL, err);
+}
+
 static int record_denied(struct gbx_site *site, const char *id, const json_t *sandbox, struct gbx_error *err) {
         size_t index;
         json_t *item;
+        int r = 0;
 
-        json_array_foreach(json_object_get(sandbox, "denied"), index, item) {
-                gbx_auto(gbx_json_freep) json_t *details = NULL;
-                int r;
+        json_array_foreach(json_object_get(sandbox, "denied"), index, item)
+                if (index < MAX_DENIED_ENTRIES && r >= 0)
+                        r = record_one_denied(site, id, item, err);
+        if (r >= 0 && number(sandbox, "pids_refused") > 0) {
+                gbx_auto(gbx_json_freep) json_t *refused =
+                        json_pack("{s:s, s:[], s:I, s:s}", "syscall", "clone", "arguments", "count", number(sandbox, "pids_refused"),
+                                  "action", "errno EAGAIN by the process limit");
 
-                if (index == MAX_DENIED_ENTRIES)
-                        break;
-                details = json_pack("{s:O, s:O, s:O, s:O}", "syscall", json_object_get(item, "syscall"), "arguments",
-                                    json_object_get(item, "arguments"), "count", json_object_get(item, "count"), "answer",
-                                    json_object_get(item, "action"));
-                r = details ? gbx_site_record(site, &(struct gbx_action){ "system", "syscall.denied", id, "denied", NULL, details }, NULL, err)
-                            : gbx_fail(err, -EPROTO, "the sandbox's report of denied system calls is malformed");
-                if (r < 0)
-                        return r;
+                r = record_one_denied(site, id, refused, err);
         }
-        return 0;
+        return r;
 }
 
 /* How the run ended, in the words an analyst may see. */
@@ -107,10 +130,29 @@ static int record_failed_start(struct gbx_site *site, const char *id, const stru
         return gbx_site_record(site, &(struct gbx_action){ "system", "run.end", id, "failed", reasons, NULL }, NULL, &ignored);
 }
 
+static int record_start(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, struct gbx_error *err) {
+        const struct gbx_policy_limits *limits = &plan->policy->limits;
+        gbx_auto(gbx_json_freep) json_t *details =
+                json_pack("{s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I}}", "algorithm", plan->request.algorithm, "policy",
+                          plan->request.policy, "limits", "wall_ms", (json_int_t)limits->wall_ms, "cpu_ms", (json_int_t)limits->cpu_ms,
+                          "memory_bytes", (json_int_t)limits->memory_bytes, "processes", (json_int_t)limits->processes,
+                          "output_bytes", (json_int_t)limits->output_bytes);
+        int r = gbx_site_record(site, &(struct gbx_action){ "system", "run.start", id, "done", NULL, details }, NULL, err);
+
+        for (size_t i = 0; i < plan->request.dataset_count && r >= 0; i++) {
+                gbx_auto(gbx_json_freep) json_t *use =
+                        json_pack("{s:s, s:s, s:s}", "purpose", "decrypt into the sandbox", "run", id, "digest", plan->request.datasets[i].digest);
+
+                r = gbx_site_record(site, &(struct gbx_action){ "system", "key.use", plan->request.datasets[i].name, "done", NULL, use }, NULL,
+                                    err);
+        }
+        return r;
+}
+
 static int execute(struct gbx_site *site, const struct gbx_run_order *order, const struct gbx_run_plan *plan, const char *id,
                    struct gbx_execution_result *ret, struct gbx_error *err) {
         struct gbx_execution execution;
-        int r = gbx_site_record(site, &(struct gbx_action){ "system", "run.start", id, "done", NULL, NULL }, NULL, err);
+        int r = record_start(site, plan, id, err);
 
         if (r < 0)
                 return r;

@@ -14,7 +14,7 @@
 enum { PATH_SIZE = 256, ORIGINAL_LIMIT = 256 * 1024 * 1024 };
 
 struct gbx_suspect_memory {
-        char *release, *recipient, *family;
+        char *mark_id, *recipient, *family;
         struct gbx_buffer record, original;
 };
 
@@ -22,7 +22,7 @@ void gbx_suspects_free(struct gbx_suspects *suspects) {
         for (size_t i = 0; suspects->memory && i < suspects->count; i++) {
                 struct gbx_suspect_memory *memory = &suspects->memory[i];
 
-                free(memory->release);
+                free(memory->mark_id);
                 free(memory->recipient);
                 free(memory->family);
                 gbx_buffer_free(&memory->record);
@@ -59,17 +59,17 @@ static int add(struct gbx_site *site, const struct gbx_age_identity *identity, c
 
         suspects->count++;
         memory->original.secret = true;
-        memory->release = strdup(id);
+        memory->mark_id = strdup(json_string_value(json_object_get(output, "mark_id")));
         memory->recipient = strdup(recipient);
         memory->family = strdup(family);
-        if (!memory->release || !memory->recipient || !memory->family)
+        if (!memory->mark_id || !memory->recipient || !memory->family)
                 return gbx_fail_memory(err);
         r = gbx_object_get(site->directory, json_string_value(json_object_get(output, "record")), &memory->record, err);
         if (r >= 0)
                 r = load_original(site, identity, id, file, &memory->original, err);
         if (r < 0)
                 return gbx_context(err, r, "%s", id);
-        *candidate = (struct gbx_trace_candidate){ memory->release, memory->recipient, memory->family, gbx_buffer_text(&memory->record),
+        *candidate = (struct gbx_trace_candidate){ memory->mark_id, memory->recipient, memory->family, gbx_buffer_text(&memory->record),
                                                    memory->original.size ? memory->original.data : NULL, memory->original.size };
         return 0;
 }

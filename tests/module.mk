@@ -27,3 +27,12 @@ demo/scorecard_MAIN := scripts/demo/scorecard.c
 demo/scorecard_MODULES := base
 demo/scorecard_LIBS := -ljansson
 demo/scorecard_LDFLAGS := -static
+
+# The program that the story's reviewers should not have approved.
+TEST_PROGRAMS += demo/hostile
+demo/hostile_MAIN := scripts/demo/hostile.c
+demo/hostile_MODULES := base
+demo/hostile_LIBS := -lc
+demo/hostile_LDFLAGS := -static
+
+all: $(BUILD)/demo/scorecard $(BUILD)/demo/hostile

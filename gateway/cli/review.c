@@ -54,7 +54,7 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
         int r = gbx_view_query(cli->site->view, &rows, err,
                                "SELECT 'algorithm' AS what, digest AS id, name, submitter AS 'by', (SELECT count(DISTINCT reviewer)"
                                " FROM approval p WHERE p.algorithm=digest AND p.decision='approve' AND p.state='active') AS approvals"
-                               " FROM algorithm UNION ALL SELECT 'outputs', id, purpose, requester, 0 FROM run WHERE state='held'",
+                               " FROM algorithm UNION ALL SELECT 'outputs', id, purpose, requester, 0 FROM run WHERE state IN ('held', 'approved')",
                                NULL);
 
         return r < 0 ? r : gbx_cli_print_rows(cli, rows, columns, "nothing waits for review", err);

@@ -12,11 +12,13 @@
 
 enum { SUSPECT_LIMIT = 1024 * 1024 * 1024 };
 
-/* The run behind a release, for the reader. */
-static const char *run_of(struct gbx_site *site, const char *release, char run[static 64]) {
+/* The run behind a mark's id ("release-000002", or "release-000002.1" where the first mark was taken), for the reader. */
+static const char *run_of(struct gbx_site *site, const char *mark_id, char run[static 64]) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
+        char release[64];
 
         run[0] = '\0';
+        (void)snprintf(release, sizeof release, "%.*s", (int)strcspn(mark_id, "."), mark_id);
         if (gbx_view_query_one(site->view, &row, NULL, "SELECT run FROM release WHERE id=?1", release, NULL) == 0)
                 (void)snprintf(run, 64, "%s", json_string_value(json_object_get(row, "run")));
         return run;

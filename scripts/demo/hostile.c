@@ -5,7 +5,9 @@
  * Where the sandbox ends the run for an attempt (ptrace does), the report ends
  * there: give one attempt as argument to see it alone.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

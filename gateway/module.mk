@@ -1,0 +1,2 @@
+PROGRAMS += gbx
+gbx_MAIN := gateway/cli/gbx.c
