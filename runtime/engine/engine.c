@@ -13,6 +13,8 @@
 /* Text that an operator may want: enough for a message, not for a copy of the data. */
 enum { DETAIL_MAX = 2048 };
 
+static const char no_memory[] = "no memory left (limits.json: memory_bytes)";
+
 struct gbx_engine *gbx_engine_of(lua_State *state) { return *(struct gbx_engine **)lua_getextraspace(state); }
 
 /* The line of the innermost Lua function; 0 if there is none. Allocates nothing. */
@@ -59,6 +61,21 @@ void gbx_engine_charge_bytes(lua_State *state, uint64_t bytes) {
         gbx_engine_charge(state, bytes / GBX_ENGINE_BYTES_PER_WORK);
 }
 
+static bool fits(const struct gbx_engine *engine, uint64_t bytes) {
+        return bytes <= engine->limits.memory_bytes - engine->memory_used;
+}
+
+void gbx_engine_reserve(lua_State *state, uint64_t bytes) {
+        struct gbx_engine *engine = gbx_engine_of(state);
+
+        if (fits(engine, bytes))
+                return;
+        gbx_engine_charge_bytes(state, engine->memory_used);
+        lua_gc(state, LUA_GCCOLLECT);
+        if (!fits(engine, bytes))
+                gbx_engine_stop(state, GBX_RULE_MEMORY, no_memory);
+}
+
 static void on_count(lua_State *state, lua_Debug *debug) {
         (void)debug;
         gbx_engine_charge(state, GBX_ENGINE_HOOK_INTERVAL);
@@ -67,7 +84,7 @@ static void on_count(lua_State *state, lua_Debug *debug) {
 /* Refuses a request once, so that Lua collects its garbage, and ends the run when it comes again. */
 static void *refuse(struct gbx_engine *engine, const void *block, size_t size) {
         if (engine->state && engine->refused_block == block && engine->refused_size == size)
-                gbx_engine_stop(engine->state, GBX_RULE_MEMORY, "no memory left (limits.json: memory_bytes)");
+                gbx_engine_stop(engine->state, GBX_RULE_MEMORY, no_memory);
         engine->refused_block = block;
         engine->refused_size = size;
         return NULL;
@@ -85,7 +102,7 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
                 engine->memory_used -= old_size;
                 return NULL;
         }
-        if (new_size > old_size && new_size - old_size > engine->limits.memory_bytes - engine->memory_used)
+        if (new_size > old_size && !fits(engine, new_size - old_size))
                 return refuse(engine, block, new_size);
         moved = realloc(block, new_size);
         if (!moved)
@@ -165,6 +182,11 @@ static void end_with_error(lua_State *state, struct gbx_end *end) {
                 tell_operator(end, "the error is not a text", strlen("the error is not a text"));
 }
 
+/* Lua's text buffers raise this text, not a memory error, when they cannot grow. */
+static bool is_buffer_error(lua_State *state) {
+        return lua_type(state, -1) == LUA_TSTRING && strcmp(lua_tostring(state, -1), "not enough memory") == 0;
+}
+
 int gbx_engine_run(struct gbx_engine *engine, const char *source, size_t size, struct gbx_end *ret_end,
                    struct gbx_error *err) {
         lua_State *state = engine->state;
@@ -178,8 +200,15 @@ int gbx_engine_run(struct gbx_engine *engine, const char *source, size_t size, s
                 end.rule = GBX_RULE_SYNTAX;
         else {
                 lua_sethook(state, on_count, LUA_MASKCOUNT, GBX_ENGINE_HOOK_INTERVAL);
-                if (lua_pcall(state, 0, 0, 1) != LUA_OK)
-                        end.rule = GBX_RULE_RUNTIME;
+                switch (lua_pcall(state, 0, 0, 1)) {
+                case LUA_OK:
+                        break;
+                case LUA_ERRMEM:
+                        end.rule = GBX_RULE_MEMORY;
+                        break;
+                default:
+                        end.rule = is_buffer_error(state) ? GBX_RULE_MEMORY : GBX_RULE_RUNTIME;
+                }
                 lua_sethook(state, NULL, 0, 0);
         }
         if (end.rule != GBX_RULE_NONE) {

@@ -79,5 +79,9 @@ struct gbx_engine *gbx_engine_of(lua_State *state);
 void gbx_engine_charge(lua_State *state, uint64_t work);
 void gbx_engine_charge_bytes(lua_State *state, uint64_t bytes);
 
+/* Makes sure that `bytes` more fit the memory limit, if need be by collecting garbage; ends the process
+ * if they do not. For what Lua allocates past its collector, which are buffers of texts. */
+void gbx_engine_reserve(lua_State *state, uint64_t bytes);
+
 /* Ends the process: one line to the report, `detail` to stderr, exit status by the rule. */
 _Noreturn void gbx_engine_stop(lua_State *state, enum gbx_rule rule, const char *detail);

@@ -63,13 +63,14 @@ static const struct library {
         { "release", NULL, NULL, { gbx_library_release } },
 };
 
-static void charge_texts(lua_State *state, int first) {
+static uint64_t charge_texts(lua_State *state, int first) {
         uint64_t bytes = 0;
 
         for (int i = first; i <= lua_gettop(state); i++)
                 if (lua_type(state, i) == LUA_TSTRING)
                         bytes += lua_rawlen(state, i);
         gbx_engine_charge_bytes(state, bytes);
+        return bytes;
 }
 
 /* Upvalue 1: the function of Lua's library, which needs no upvalue itself. */
@@ -77,9 +78,9 @@ static int call_charged(lua_State *state) {
         lua_CFunction function = lua_tocfunction(state, lua_upvalueindex(1));
         int results;
 
-        charge_texts(state, 1);
+        gbx_engine_reserve(state, charge_texts(state, 1)); /* for the text that comes out */
         results = function(state);
-        charge_texts(state, lua_gettop(state) - results + 1);
+        (void)charge_texts(state, lua_gettop(state) - results + 1);
         return results;
 }
 

@@ -37,5 +37,8 @@ const char *gbx_library_text(lua_State *state, int index, size_t *ret_size);
 /* Replaces the table on top of the stack by a read-only view of it, nested tables included. */
 void gbx_library_freeze(lua_State *state);
 
-/* The path of a list's element for error messages and reads: t[i] with metamethods, charged one unit. */
+/* Pushes t[i], with metamethods, and charges one unit; returns its type. */
 int gbx_library_element(lua_State *state, int index, lua_Integer i);
+
+/* Reserves what the buffer allocates when `size` more bytes are added, and charges for them. */
+void gbx_library_room(lua_State *state, const luaL_Buffer *buffer, size_t size);

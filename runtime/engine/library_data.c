@@ -71,6 +71,7 @@ static int data_schema(lua_State *state) {
 struct handle {
         struct gbx_dataset *dataset;
         lua_Integer row;
+        struct gbx_error err; /* here, because clearing one for every row takes time */
 };
 
 static int close_handle(lua_State *state) {
@@ -150,11 +151,10 @@ static uint64_t push_value(lua_State *state, const struct gbx_value *value) {
 /* The next row of the handle in upvalue 1; false at the end, after which it stays there. */
 static bool read_row(lua_State *state, struct handle **ret_handle, const struct gbx_value **ret_values) {
         struct handle *handle = lua_touserdata(state, lua_upvalueindex(1));
-        struct gbx_error err = {};
-        int r = handle->dataset ? gbx_dataset_next(handle->dataset, ret_values, &err) : 0;
+        int r = handle->dataset ? gbx_dataset_next(handle->dataset, ret_values, &handle->err) : 0;
 
         if (r < 0)
-                gbx_engine_stop(state, r == -EINVAL ? GBX_RULE_DATA : GBX_RULE_JOB, err.message);
+                gbx_engine_stop(state, r == -EINVAL ? GBX_RULE_DATA : GBX_RULE_JOB, handle->err.message);
         if (r == 0)
                 handle->dataset = gbx_dataset_free(handle->dataset);
         handle->row++;

@@ -37,7 +37,7 @@ static const struct {
         { "di", "-+0 ", true, LUA_INTEGER_FRMLEN },
         { "u", "-0", true, LUA_INTEGER_FRMLEN },
         { "oxX", "-#0", true, LUA_INTEGER_FRMLEN },
-        { "aAeEfFgG", "-+#0 ", true, LUA_NUMBER_FRMLEN },
+        { "aAeEfgG", "-+#0 ", true, LUA_NUMBER_FRMLEN },
         { "s", "-", true, "" },
         { "q", "", false, "" },
 };
@@ -98,7 +98,7 @@ static void add_text(lua_State *state, luaL_Buffer *buffer, const struct directi
         const char *text = gbx_library_text(state, argument, &size);
         int used;
 
-        gbx_engine_charge_bytes(state, size);
+        gbx_library_room(state, buffer, size);
         if (directive->plain || (!directive->precision && size >= 100)) {
                 luaL_addvalue(buffer);
                 return;
@@ -157,7 +157,7 @@ static void add_literal(lua_State *state, luaL_Buffer *buffer, int argument) {
         switch (lua_type(state, argument)) {
         case LUA_TSTRING:
                 text = lua_tolstring(state, argument, &size);
-                gbx_engine_charge(state, size);
+                gbx_library_room(state, buffer, 4 * size + 2);
                 add_quoted(buffer, text, size);
                 break;
         case LUA_TNUMBER:

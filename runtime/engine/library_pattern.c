@@ -172,6 +172,7 @@ static void add_template(lua_State *state, luaL_Buffer *buffer, const char *subj
         size_t size;
         const char *text = lua_tolstring(state, 3, &size);
 
+        gbx_library_room(state, buffer, size);
         for (size_t i = 0; i < size; i++) {
                 if (text[i] != '%') {
                         luaL_addchar(buffer, text[i]);
@@ -180,16 +181,18 @@ static void add_template(lua_State *state, luaL_Buffer *buffer, const char *subj
                 i++; /* at worst on the zero byte behind the text */
                 if (text[i] == '%')
                         luaL_addchar(buffer, '%');
-                else if (text[i] == '0')
+                else if (text[i] == '0') {
+                        gbx_library_room(state, buffer, match->end - match->start);
                         luaL_addlstring(buffer, subject + match->start, match->end - match->start);
+                }
                 else if (text[i] >= '1' && text[i] <= '9') {
                         push_capture(state, subject, match, (size_t)(text[i] - '1'));
                         (void)lua_tostring(state, -1); /* a position becomes text */
+                        gbx_library_room(state, buffer, lua_rawlen(state, -1));
                         luaL_addvalue(buffer);
                 } else
                         (void)luaL_error(state, "invalid use of '%%' in replacement string");
         }
-        gbx_engine_charge_bytes(state, size);
 }
 
 /* Appends what stands for the match; false if that is the match itself. */
@@ -210,12 +213,13 @@ static bool add_replacement(lua_State *state, luaL_Buffer *buffer, const char *s
         }
         if (!lua_toboolean(state, -1)) {
                 lua_pop(state, 1);
+                gbx_library_room(state, buffer, match->end - match->start);
                 luaL_addlstring(buffer, subject + match->start, match->end - match->start);
                 return false;
         }
         if (!lua_isstring(state, -1))
                 (void)luaL_error(state, "invalid replacement value (a %s)", luaL_typename(state, -1));
-        gbx_engine_charge_bytes(state, lua_rawlen(state, -1));
+        gbx_library_room(state, buffer, lua_rawlen(state, -1));
         luaL_addvalue(buffer);
         return true;
 }
@@ -242,7 +246,10 @@ static lua_Integer replace_all(lua_State *state, luaL_Buffer *buffer, struct gbx
                 if (pattern->anchored)
                         break;
         }
-        luaL_addlstring(buffer, subject + (at < size ? at : size), at < size ? size - at : 0);
+        if (at < size) {
+                gbx_library_room(state, buffer, size - at);
+                luaL_addlstring(buffer, subject + at, size - at);
+        }
         return count;
 }
 

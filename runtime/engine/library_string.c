@@ -5,6 +5,12 @@
 #include <stdint.h>
 #include <string.h>
 
+void gbx_library_room(lua_State *state, const luaL_Buffer *buffer, size_t size) {
+        if (buffer->size - buffer->n < size)
+                gbx_engine_reserve(state, 2 * (uint64_t)buffer->size + size);
+        gbx_engine_charge_bytes(state, size);
+}
+
 static int string_rep(lua_State *state) {
         size_t size, separator_size, total;
         const char *text = luaL_checklstring(state, 1, &size);
@@ -21,8 +27,9 @@ static int string_rep(lua_State *state) {
             __builtin_mul_overflow(total, (size_t)count, &total) || total > INT64_MAX)
                 return luaL_error(state, "resulting string too large");
         total -= separator_size;
-        place = luaL_buffinitsize(state, &buffer, total); /* the memory limit comes first */
+        gbx_engine_reserve(state, total);
         gbx_engine_charge_bytes(state, total);
+        place = luaL_buffinitsize(state, &buffer, total);
         while (count-- > 1 && total > 0) {
                 memcpy(place, text, size);
                 place += size;

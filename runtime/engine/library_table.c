@@ -55,7 +55,7 @@ static int table_remove(lua_State *state) {
         check_list(state, 1);
         size = luaL_len(state, 1);
         position = luaL_optinteger(state, 2, size);
-        if (!lua_isnoneornil(state, 2))
+        if (position != size)
                 luaL_argcheck(state, (lua_Unsigned)position - 1U <= (lua_Unsigned)size, 2, "position out of bounds");
         (void)gbx_library_element(state, 1, position);
         for (; position < size; position++) {
@@ -98,7 +98,7 @@ static void add_element(lua_State *state, luaL_Buffer *buffer, lua_Integer i) {
         (void)gbx_library_element(state, 1, i);
         if (!lua_isstring(state, -1))
                 (void)luaL_error(state, "invalid value (at index %I) in table for 'concat'", (LUAI_UACINT)i);
-        gbx_engine_charge_bytes(state, lua_rawlen(state, -1));
+        gbx_library_room(state, buffer, lua_rawlen(state, -1));
         luaL_addvalue(buffer);
 }
 
@@ -115,8 +115,8 @@ static int table_concat(lua_State *state) {
         luaL_buffinit(state, &buffer);
         for (; first < last; first++) {
                 add_element(state, &buffer, first);
+                gbx_library_room(state, &buffer, separator_size);
                 luaL_addlstring(&buffer, separator, separator_size);
-                gbx_engine_charge_bytes(state, separator_size);
         }
         if (first == last)
                 add_element(state, &buffer, first);

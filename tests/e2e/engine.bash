@@ -14,13 +14,19 @@ dataset() {
 }
 
 params() { echo "$1" >"$root/job/params.json"; }
+# Stays in force for the test; without it a script has the limits that script() gives it.
 limits() { echo "$1" >"$root/job/limits.json"; }
 
 # Runs the script on standard input: $status, $output (standard error), $report, $printed.
 script() {
         cat >"$root/job/script.lua"
-        [ -e "$root/job/limits.json" ] || limits '{"instructions": 50000000, "memory_bytes": 67108864, "print_bytes": 65536}'
+        rm -rf "$root/out" && mkdir "$root/out"
+        if [ ! -e "$root/job/limits.json" ]; then
+                limits '{"instructions": 50000000, "memory_bytes": 67108864, "print_bytes": 65536}'
+                touch "$root/default-limits"
+        fi
         run bash -c '"$1" --root "$2" "$2/job/script.lua" 3>"$2/report" 2>&1' - "$engine" "$root"
+        if [ -e "$root/default-limits" ]; then rm "$root/default-limits" "$root/job/limits.json"; fi
         report=$(tail -n 1 "$root/report")
         printed=$(cat "$root/out/print.txt" 2>/dev/null || true)
 }

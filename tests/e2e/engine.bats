@@ -90,7 +90,6 @@ credit() {
         script <<<'for i, a, b in data.each("d", {"a", "b"}) do print(a, b) end'
         ends_done
         jq '.columns[1].missing = false' "$root/job/schema/d.json" >"$root/schema" && mv "$root/schema" "$root/job/schema/d.json"
-        rm -r "$root/out" && mkdir "$root/out"
         script <<<'for row in data.rows("d") do end'
         ends_with data-error
 }
@@ -100,7 +99,6 @@ credit() {
         script <<<'print(pcall(data.rows, "nothing")) print(pcall(data.rows, "../job/script")) print(data.names()[1])'
         ends_done
         [[ $printed == *"no schema for this dataset"*"not the name of a dataset"*d ]]
-        rm -r "$root/out" && mkdir "$root/out"
         script <<<'for row in data.rows("d", {"b"}) do end'
         ends_with runtime-error 1
 }
@@ -152,7 +150,6 @@ a,2010,2,0.00,0,0.3333333333333333
 
 @test "a table that is described wrongly ends the run" {
         while read -r table; do
-                rm -rf "$root/out" && mkdir "$root/out"
                 script <<<"pcall(release.table, $table)"
                 ends_with release-error 1
         done <<-'TABLES'
@@ -176,6 +173,7 @@ a,2010,2,0.00,0,0.3333333333333333
 }
 
 @test "the same script gives the same bytes, whatever the seed of Lua's hashes" {
+        limits '{"print_bytes": 1000000}'
         script <<-'LUA'
 		local t = {}
 		for i = 1, 2000 do t["k" .. i * 7919 % 2003] = i end
