@@ -7,7 +7,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { GATHER_NS = 40 * 1000 };
 
 /* What a batch's writers wait on. */
 enum state {
@@ -20,7 +23,8 @@ enum state {
 struct gbx_batch {
         struct gbx_batch *next;
         struct gbx_buffer payload;
-        uint32_t count, writers;
+        uint32_t count;
+        _Atomic uint32_t writers;
         _Atomic uint32_t state;
         _Atomic uint32_t references;
         int result;
@@ -72,22 +76,39 @@ static struct gbx_batch *batch_for(struct gbx_batch_queue *queue, size_t count, 
         return batch;
 }
 
+static uint64_t now_ns(void) {
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The writers of a busy batch come back one by one: waiting a moment, short beside a flush, lets them share the next
+ * one. No yielding: on a loaded machine that gives the processor away for milliseconds. */
+static void gather(struct gbx_batch_queue *queue) {
+        uint64_t deadline = now_ns() + GATHER_NS;
+        struct gbx_batch *batch;
+        uint32_t recent;
+
+        (void)pthread_mutex_lock(&queue->mutex);
+        batch = queue->first; /* stays first, and alive: the caller is one of its writers */
+        recent = queue->recent;
+        (void)pthread_mutex_unlock(&queue->mutex);
+        while (atomic_load(&batch->writers) < recent && now_ns() < deadline)
+                __builtin_ia32_pause();
+}
+
 /* The caller is the leader, and a writer of the first batch. */
 static void lead(struct gbx_batch_queue *queue) {
         struct gbx_batch *batch, *next;
 
+        gather(queue);
         (void)pthread_mutex_lock(&queue->mutex);
-        /* After a busy batch its writers are about to come back: let those that can run do so first. */
-        for (uint32_t tries = 0; tries < queue->recent && queue->first->writers < queue->recent; tries++) {
-                (void)pthread_mutex_unlock(&queue->mutex);
-                (void)sched_yield();
-                (void)pthread_mutex_lock(&queue->mutex);
-        }
         batch = queue->first;
         queue->first = batch->next;
         if (!queue->first)
                 queue->last = NULL;
-        queue->recent = batch->writers;
+        queue->recent = atomic_load(&batch->writers);
         (void)pthread_mutex_unlock(&queue->mutex);
 
         atomic_store(&batch->state, BUSY);
@@ -150,7 +171,7 @@ int gbx_batch_write(struct gbx_batch_queue *queue, const struct gbx_bytes *entri
                 (void)gbx_buffer_append(&batch->payload, entries[i].data, entries[i].size, err);
         }
         batch->count += (uint32_t)count;
-        batch->writers++;
+        atomic_fetch_add(&batch->writers, 1);
         atomic_fetch_add(&batch->references, 1);
         leader = !queue->led;
         queue->led = true;

@@ -29,6 +29,8 @@ struct gbx_journal {
         size_t count, capacity;
         struct gbx_buffer frame; /* scratch: the frame last read or written */
         uint64_t frame_offset;   /* where it stands; 0: nowhere */
+        uint64_t cursor;         /* the entry that `rest` begins with: reading in order is cheap */
+        struct gbx_bytes rest;
 };
 
 static const char file_name[] = "journal", scratch_name[] = "journal.new";
@@ -226,8 +228,8 @@ int gbx_journal_append(struct gbx_journal *journal, const void *payload, size_t 
 int gbx_journal_read(struct gbx_journal *journal, uint64_t index, bool framed, struct gbx_buffer *ret,
                      struct gbx_error *err) {
         size_t low = 0, high = journal->count;
-        struct gbx_bytes rest, entry = {};
         const struct place *place;
+        struct gbx_bytes entry = {};
         int r;
 
         if (index < journal->base || index >= journal->next)
@@ -252,12 +254,18 @@ int gbx_journal_read(struct gbx_journal *journal, uint64_t index, bool framed, s
                 if (r == GBX_JOURNAL_BAD || frame.first != place->first)
                         return gbx_fail(err, -EBADMSG, "the journal is damaged at entry %llu", (unsigned long long)place->first);
                 journal->frame_offset = place->offset;
+                journal->cursor = UINT64_MAX;
         }
-        rest = (struct gbx_bytes){ journal->frame.data + GBX_JOURNAL_FRAME, place->size };
-        for (uint64_t i = place->first; i <= index; i++) {
-                r = gbx_bundle_next(&rest, &entry, err);
-                if (r <= 0)
+        if (journal->cursor > index) {
+                journal->cursor = place->first;
+                journal->rest = (struct gbx_bytes){ journal->frame.data + GBX_JOURNAL_FRAME, place->size };
+        }
+        for (; journal->cursor <= index; journal->cursor++) {
+                r = gbx_bundle_next(&journal->rest, &entry, err);
+                if (r <= 0) {
+                        journal->frame_offset = 0;
                         return r < 0 ? r : gbx_fail(err, -EBADMSG, "a frame of the journal has too few entries");
+                }
         }
         return framed ? gbx_buffer_append(ret, (const uint8_t *)entry.data - 2, entry.size + 2, err)
                       : gbx_buffer_append(ret, entry.data, entry.size, err);
