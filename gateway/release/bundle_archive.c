@@ -161,13 +161,13 @@ static int next_entry(struct unpacking *unpacking, struct archive_entry *entry, 
 
         unpacking->entries++;
         if (!name)
-                return gbx_fail(err, -EINVAL, "entry %zu of the archive has no readable name", unpacking->entries);
+                return gbx_fail(err, -EINVAL, "entry %zu has no readable name", unpacking->entries);
         gbx_text_printable(name, strlen(name), shown, sizeof shown);
         if (unpacking->entries > GBX_BUNDLE_MAX_ENTRIES)
-                return gbx_fail(err, -EDQUOT, "the archive has more than the %d entries allowed ('%s' is one too many)",
+                return gbx_fail(err, -EDQUOT, "it has more than the %d entries allowed ('%s' is one too many)",
                                 GBX_BUNDLE_MAX_ENTRIES, shown);
         r = take_entry(unpacking, entry, name, err);
-        return r < 0 ? gbx_context(err, r, "entry '%s' of the archive", shown) : 0;
+        return r < 0 ? gbx_context(err, r, "entry '%s'", shown) : 0;
 }
 
 static int compare_paths(const void *a, const void *b) {
@@ -187,13 +187,13 @@ int gbx_bundle_parse_archive(const void *data, size_t size, struct gbx_bundle_fi
                 if (r < 0)
                         return r;
                 if (archive_filter_bytes(unpacking.archive, 0) > MAX_STREAM)
-                        return gbx_fail(err, -EDQUOT, "the archive unpacks to more than is allowed");
+                        return gbx_fail(err, -EDQUOT, "it unpacks to more than is allowed");
         }
         if (status != ARCHIVE_EOF)
-                return gbx_fail(err, -EINVAL, "the archive is damaged behind entry %zu (%s)", unpacking.entries,
+                return gbx_fail(err, -EINVAL, "it is damaged behind entry %zu (%s)", unpacking.entries,
                                 archive_error_string(unpacking.archive));
         if (unpacking.count == 0)
-                return gbx_fail(err, -EINVAL, "the archive has no file in it");
+                return gbx_fail(err, -EINVAL, "it has no file in it");
         qsort(unpacking.files, unpacking.count, sizeof unpacking.files[0], compare_paths);
         *ret_files = gbx_take_ptr(unpacking.files);
         *ret_count = unpacking.count;
