@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "gateway/install.h"
+#include "gateway/release/algorithm.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"
 #include "runtime/sandbox/launch.h"
@@ -22,13 +23,12 @@ enum {
         DENIALS = 1000,
 };
 
-/* How each engine is started. */
+/* How each engine is started: the entry file of the algorithm is given to `host`, or is the program itself. */
 static const struct engine {
-        const char *name, *image, *profile, *file;
-        const char *arguments[3];
+        const char *name, *image, *profile, *host;
 } engines[] = {
-        { "lua", "lua", "lua", "script.lua", { "/bin/gbx-lua", "/job/script.lua" } },
-        { "native", "native-min", "native", "program", { "/job/program" } },
+        { "lua", "lua", "lua", "/bin/gbx-lua" },
+        { "native", "native-min", "native", NULL },
 };
 
 static const struct engine *find_engine(const char *name) {
@@ -144,7 +144,26 @@ static int put_schemas(const struct gbx_execution *execution, int job, struct gb
         return 0;
 }
 
-static int prepare_job(const struct gbx_execution *execution, const struct engine *engine, struct gbx_delivery **ret,
+/* The algorithm's files, unpacked by descriptor; `ret_entry` is the file to start. */
+static int put_program(const struct gbx_execution *execution, int job, char **ret_entry, struct gbx_error *err) {
+        gbx_auto(gbx_bundle_freep) struct gbx_bundle *bundle = NULL;
+        gbx_auto(gbx_algorithm_freep) struct gbx_algorithm *algorithm = NULL;
+        int r = gbx_bundle_read(&bundle, execution->program->data, execution->program->size, NULL, err);
+
+        if (r >= 0)
+                r = gbx_algorithm_read(&algorithm, bundle, NULL, err);
+        if (r >= 0 && strcmp(gbx_engine_name((enum gbx_engine)algorithm->engine), execution->engine) != 0)
+                r = gbx_fail(err, -EBADMSG, "the algorithm is not for the engine '%s'", execution->engine);
+        if (r >= 0)
+                r = gbx_bundle_unpack(bundle, job, err);
+        if (r >= 0 && asprintf(ret_entry, "/job/%s", algorithm->entry) < 0) {
+                *ret_entry = NULL;
+                r = gbx_fail_memory(err);
+        }
+        return r;
+}
+
+static int prepare_job(const struct gbx_execution *execution, struct gbx_delivery **ret, char **ret_entry,
                        struct gbx_error *err) {
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *job = NULL;
         gbx_auto(gbx_json_freep) json_t *limits =
@@ -155,7 +174,7 @@ static int prepare_job(const struct gbx_execution *execution, const struct engin
         if (r < 0)
                 return r;
         mount = gbx_delivery_mount_fd(job);
-        r = put_file(mount, engine->file, 0555, execution->program->data, execution->program->size, err);
+        r = put_program(execution, mount, ret_entry, err);
         if (r >= 0)
                 r = put_json(mount, "params.json", execution->parameters, err);
         if (r >= 0)
@@ -212,16 +231,12 @@ static void free_listener(struct listener *listener) {
         json_decref(listener->end);
 }
 
-static json_t *make_argv(const struct engine *engine) {
-        json_t *argv = json_array();
-
-        for (size_t i = 0; engine->arguments[i]; i++)
-                (void)json_array_append_new(argv, json_string(engine->arguments[i]));
-        return argv;
+static json_t *make_argv(const struct engine *engine, const char *entry) {
+        return engine->host ? json_pack("[s, s]", engine->host, entry) : json_pack("[s]", entry);
 }
 
-static json_t *make_spec(const struct gbx_execution *execution, const struct engine *engine, const char *image,
-                         const char *digest, const int mounts[3], const struct gbx_launch_pipe pipes[3]) {
+static json_t *make_spec(const struct gbx_execution *execution, const struct engine *engine, const char *image, const char *digest,
+                         const char *entry, const int mounts[3], const struct gbx_launch_pipe pipes[3]) {
         const struct gbx_execution_limits *limits = &execution->limits;
 
         return json_pack(
@@ -229,7 +244,7 @@ static json_t *make_spec(const struct gbx_execution *execution, const struct eng
                 " s:[{s:s, s:i}, {s:s, s:i, s:b}, {s:s, s:i, s:b}, {s:s, s:{s:I, s:i}}],"
                 " s:{s:i}, s:n, s:i, s:i,"
                 " s:{s:I, s:I, s:I, s:I, s:I, s:I, s:i}, s:{s:s}}",
-                "version", 1, "name", execution->id, "image", "file", image, "digest", digest, "argv", make_argv(engine), "env",
+                "version", 1, "name", execution->id, "image", "file", image, "digest", digest, "argv", make_argv(engine, entry), "env",
                 "TZ", "UTC", "profile", engine->profile, "mounts",
                 "target", "/data", "fd", mounts[0],
                 "target", "/job", "fd", mounts[1], "executable", 1,
@@ -244,7 +259,7 @@ static json_t *make_spec(const struct gbx_execution *execution, const struct eng
 
 /* Runs gbx-sandbox over the three mounts; fills `sandbox`, `end` and `error_bytes`. */
 static int launch(const struct gbx_execution *execution, const struct engine *engine, const char *image, const char *digest,
-                  const int mounts[3], struct gbx_execution_result *result, struct gbx_error *err) {
+                  const char *entry, const int mounts[3], struct gbx_execution_result *result, struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) char *program = NULL;
         gbx_auto(free_listener) struct listener listener = { .execution = execution };
         gbx_auto(gbx_json_freep) json_t *spec = NULL;
@@ -258,7 +273,7 @@ static int launch(const struct gbx_execution *execution, const struct engine *en
         if (r >= 0)
                 r = gbx_launch_pipe_open(&pipes[2], STREAM_LIMIT, NULL, NULL, err);
         if (r >= 0) {
-                spec = make_spec(execution, engine, image, digest, mounts, pipes);
+                spec = make_spec(execution, engine, image, digest, entry, mounts, pipes);
                 r = spec ? 0 : gbx_fail_memory(err);
         }
         if (r >= 0) {
@@ -287,7 +302,7 @@ int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_resu
         const struct engine *engine = find_engine(execution->engine);
         gbx_auto(gbx_execution_result_free) struct gbx_execution_result result = {};
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL, *job = NULL;
-        gbx_auto(gbx_free_pointer) char *image = NULL;
+        gbx_auto(gbx_free_pointer) char *image = NULL, *entry = NULL;
         int mounts[3], r;
 
         if (!engine)
@@ -296,7 +311,7 @@ int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_resu
         if (r >= 0)
                 r = deliver_data(execution, &data, err);
         if (r >= 0)
-                r = prepare_job(execution, engine, &job, err);
+                r = prepare_job(execution, &job, &entry, err);
         if (r >= 0)
                 r = gbx_delivery_new(&result.out, GBX_DELIVERY_OUTPUT,
                                      (struct gbx_delivery_limits){ execution->limits.output_bytes, execution->limits.output_files }, err);
@@ -305,7 +320,7 @@ int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_resu
         mounts[0] = gbx_delivery_mount_fd(data);
         mounts[1] = gbx_delivery_mount_fd(job);
         mounts[2] = gbx_delivery_mount_fd(result.out);
-        r = launch(execution, engine, image, result.image, mounts, &result, err);
+        r = launch(execution, engine, image, result.image, entry, mounts, &result, err);
         if (r >= 0)
                 r = gbx_delivery_seal(result.out, err);
         if (r < 0)

@@ -5,6 +5,7 @@
 #include "gateway/approve.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/table.h"
+#include "gateway/release/algorithm.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"
 
@@ -18,23 +19,31 @@ static const struct gbx_cli_column columns[] = {
         {},
 };
 
-/* The engine by what the file is, unless the user says it; an ELF image never goes to the Lua engine. */
-static int find_engine(const char *given, const struct gbx_buffer *bytes, const char **ret, struct gbx_error *err) {
-        bool elf = bytes->size >= 4 && memcmp(bytes->data, "\177ELF", 4) == 0;
-        const char *engine = given ? given : elf ? "native" : "lua";
+/* What the bytes are (archives are read in a confined process); its engine must be the one the user names, if any. */
+static int inspect(const char *path, const char *engine, const struct gbx_buffer *bytes, struct gbx_algorithm **ret, struct gbx_error *err) {
+        gbx_auto(gbx_bundle_freep) struct gbx_bundle *bundle = NULL;
+        gbx_auto(gbx_algorithm_freep) struct gbx_algorithm *algorithm = NULL;
+        gbx_auto(gbx_problems_free) struct gbx_problems problems = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        int r = gbx_bundle_read(&bundle, bytes->data, bytes->size, NULL, err);
 
-        if (gbx_engine_parse(engine) < 0)
-                return gbx_fail(err, -EINVAL, "there is no engine '%s'; one of: lua, native", engine);
-        if (elf != (strcmp(engine, "native") == 0))
-                return gbx_fail(err, -EINVAL, elf ? "an ELF binary is run with --engine native" : "--engine native wants an ELF binary");
-        if (!elf && !gbx_utf8_valid((const char *)bytes->data, bytes->size))
-                return gbx_fail(err, -EINVAL, "a Lua script must be UTF-8 text (bytecode is not accepted)");
-        *ret = engine;
+        if (r >= 0)
+                r = gbx_algorithm_read(&algorithm, bundle, &problems, err);
+        if (r < 0) {
+                if (problems.count > 0 && gbx_problems_text(&problems, &text, NULL) >= 0)
+                        fputs(gbx_buffer_text(&text), stderr);
+                return gbx_context(err, r, "%s", path);
+        }
+        if (engine && gbx_engine_parse(engine) != (int)algorithm->engine)
+                return gbx_fail(err, -EINVAL, "'%s' is for the engine %s, not '%s'", path,
+                                gbx_engine_name((enum gbx_engine)algorithm->engine), engine);
+        *ret = gbx_take_ptr(algorithm);
         return 0;
 }
 
 static int run_submit(struct gbx_cli *cli, struct gbx_error *err) {
         const char *path = cli->arguments[0], *slash = strrchr(path, '/'), *name = gbx_cli_option(cli, "name"), *submitter, *engine = NULL;
+        gbx_auto(gbx_algorithm_freep) struct gbx_algorithm *algorithm = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer bytes = {};
         gbx_auto(gbx_json_freep) json_t *details = NULL, *known = NULL;
         char digest[GBX_SHA256_TEXT_SIZE];
@@ -46,10 +55,10 @@ static int run_submit(struct gbx_cli *cli, struct gbx_error *err) {
                 r = gbx_fail(err, -EINVAL, "'%s' cannot be an algorithm's name; give one with --name (a-z, 0-9, '.', '_', '-')", name);
         if (r >= 0)
                 r = gbx_read_file(AT_FDCWD, path, GBX_OBJECT_LIMIT, &bytes, err);
-        if (r >= 0 && bytes.size == 0)
-                r = gbx_fail(err, -EINVAL, "'%s' is empty", path);
         if (r >= 0)
-                r = find_engine(gbx_cli_option(cli, "engine"), &bytes, &engine, err);
+                r = inspect(path, gbx_cli_option(cli, "engine"), &bytes, &algorithm, err);
+        if (r >= 0)
+                engine = gbx_engine_name((enum gbx_engine)algorithm->engine);
         if (r >= 0)
                 r = gbx_object_put(cli->site->directory, bytes.data, bytes.size, digest, err);
         if (r >= 0)
@@ -118,8 +127,9 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
 
 const struct gbx_command gbx_commands_algo[] = {
         { .noun = "algo", .verb = "submit", .arguments = "FILE",
-          .summary = "submit a Lua script or an ELF binary for review",
-          .details = "The algorithm's name is the SHA-256 of the file's bytes: what was approved is what runs.",
+          .summary = "submit a Lua script, an ELF binary or a bundle for review",
+          .details = "The algorithm's digest is the SHA-256 of the file's bytes: what was approved is what runs. A bundle is a\n"
+                     "tar, tar.gz or zip with algorithm.yaml at its root (docs/lua.md); anything but plain files in it is refused.",
           .options = (const struct gbx_option[]){
                   { "engine", "NAME", "lua or native (default: by what the file is)", false, false },
                   { "name", "NAME", "how people call it (default: the file's name)", false, false },

@@ -1,5 +1,6 @@
 #include "gateway/cli/table.h"
 
+#include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "gateway/store/view.h"
@@ -11,6 +12,35 @@
 
 enum { CELL_SIZE = 400, DIGEST_DIGITS = 12 };
 
+/* Columns of the view that hold lists or objects as JSON text become what they mean. */
+static void unpack(json_t *row) {
+        const char *field;
+        json_t *value;
+        void *next;
+
+        json_object_foreach_safe(row, next, field, value) {
+                const char *text = json_string_value(value);
+                json_t *inner = text && (*text == '[' || *text == '{') ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+                if (inner)
+                        (void)json_object_set_new(row, field, inner);
+        }
+}
+
+/* A list of texts as "a, b"; NULL for anything else. */
+static char *join_texts(const json_t *list) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        size_t index;
+        json_t *item;
+
+        if (!json_is_array(list))
+                return NULL;
+        json_array_foreach(list, index, item)
+                if (!json_is_string(item) || gbx_buffer_printf(&text, NULL, "%s%s", index ? ", " : "", json_string_value(item)) < 0)
+                        return NULL;
+        return strdup(gbx_buffer_text(&text));
+}
+
 /* The text of a value, safe for a terminal. */
 static void cell_text(const json_t *value, int kind, char text[static CELL_SIZE]) {
         gbx_auto(gbx_free_pointer) char *dumped = NULL;
@@ -18,7 +48,9 @@ static void cell_text(const json_t *value, int kind, char text[static CELL_SIZE]
 
         if (!value || json_is_null(value))
                 raw = "-";
-        else if (!raw)
+        if (!raw)
+                raw = dumped = join_texts(value);
+        if (!raw)
                 raw = dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
         if (!raw)
                 raw = "?";
@@ -61,8 +93,12 @@ int gbx_cli_print_rows(const struct gbx_cli *cli, json_t *rows, const struct gbx
                        struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *owned = rows;
         gbx_auto(unref_table) struct libscols_table *table = NULL;
+        size_t index;
+        json_t *row;
         int r;
 
+        json_array_foreach(rows, index, row)
+                unpack(row);
         if (cli->json) {
                 gbx_cli_print_json(json_incref(rows));
                 return 0;
@@ -86,6 +122,7 @@ int gbx_cli_print_object(const struct gbx_cli *cli, json_t *object, const struct
 
         if (!object)
                 return gbx_fail_memory(err);
+        unpack(object);
         if (cli->json) {
                 gbx_cli_print_json(json_incref(object));
                 return 0;

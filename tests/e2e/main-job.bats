@@ -87,6 +87,26 @@ matches_expected() { # CSV
         matches_expected "$WORK/native.csv"
 }
 
+@test "a bundle runs like its script, and a hostile one is refused with the entry named" {
+        mkdir -p "$WORK/bundle"
+        cp "$demo/default-rate.lua" "$WORK/bundle/main.lua"
+        printf 'name: rates\nengine: lua\nentry: main.lua\ndatasets: [credit]\n' >"$WORK/bundle/algorithm.yaml"
+        tar -C "$WORK/bundle" -czf "$WORK/rates.tgz" algorithm.yaml main.lua
+        bundle=$(submit "$WORK/rates.tgz")
+        [ "$bundle" = "sha256:$(sha256sum "$WORK/rates.tgz" | cut -d' ' -f1)" ]
+        approve "$bundle"
+        status_is 0 job "$bundle" home
+        ln -s /etc/passwd "$WORK/bundle/link"
+        tar -C "$WORK/bundle" -cf "$WORK/link.tar" link algorithm.yaml main.lua
+        status_is 2 gbx algo submit "$WORK/link.tar" --as bank-a
+        says "'link'"
+        says "symbolic link"
+        printf 'name: rates\nengine: lua\nentry: gone.lua\nfoo: 1\n' >"$WORK/bundle/algorithm.yaml"
+        tar -C "$WORK/bundle" -cf "$WORK/bad.tar" algorithm.yaml main.lua
+        status_is 2 gbx algo submit "$WORK/bad.tar" --as bank-a
+        says "algorithm.yaml:4:1"
+}
+
 @test "copies differ between releases, and trace names recipient and run of each" {
         status_is 0 job "$LUA" home bank-b
         gbx job fetch "$(last_run)" --output "$WORK/b" --as bank-b
