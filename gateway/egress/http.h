@@ -8,7 +8,7 @@
  *
  *   - lines end with CRLF; no bare CR or LF, no NUL, no folded lines, no white
  *     space before a colon, no bytes outside printable ASCII (and TAB in values)
- *   - HTTP/1.1 only from clients; servers may answer with 1.0
+ *   - HTTP/1.1 only from clients (CONNECT may be of 1.0, which some libraries send); servers may answer with 1.0
  *   - one Host, and it names the target; one Content-Length of digits or one
  *     "Transfer-Encoding: chunked", never both; no chunk extensions, no trailers
  *   - paths have no ".", ".." or empty-encoded segments: "%2e", "%2f", "%5c",

@@ -88,14 +88,15 @@ static int parse_request_line(struct gbx_http_head *head, char *line, struct gbx
         char *target = line ? strchr(line, ' ') : NULL, *version = target ? strchr(target + 1, ' ') : NULL;
         size_t length;
 
-        if (!version || strcmp(version, " HTTP/1.1") != 0)
+        if (!version || (strcmp(version, " HTTP/1.1") != 0 &&
+                         !(strcmp(version, " HTTP/1.0") == 0 && strncmp(line, "CONNECT ", 8) == 0)))
                 return gbx_fail(err, -EINVAL, "the first line is not a request of HTTP/1.1");
+        head->minor_version = version[8] - '0';
         *target = *version = '\0';
         length = strlen(line);
         if (length == 0 || length > 20 || line[strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")])
                 return gbx_fail(err, -EINVAL, "the method is not a word in capitals");
         head->method = line;
-        head->minor_version = 1;
         return parse_target(head, target + 1, err);
 }
 
@@ -105,6 +106,8 @@ static int check_host(struct gbx_http_head *head, enum gbx_refusal *ret_refusal,
         struct gbx_authority host;
         int r;
 
+        if (!value && head->minor_version == 0) /* CONNECT as Python's http.client sends it: its target says all */
+                return 0;
         if (!value)
                 return gbx_fail(err, -EINVAL, "there is no Host");
         r = gbx_authority_parse(value, strlen(value), &host, err);

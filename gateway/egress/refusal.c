@@ -33,6 +33,7 @@ static const struct gbx_refusal_info table[GBX_REFUSAL_COUNT] = {
         [GBX_REFUSAL_TIMEOUT] = { "timeout", "time is up", 408 },
         [GBX_REFUSAL_SLOW] = { "slow", "too slow", 408 },
         [GBX_REFUSAL_CUT] = { "cut", "an administrator cut the flow", 503 },
+        [GBX_REFUSAL_ABORTED] = { "aborted", "the connection broke", 502 },
         [GBX_REFUSAL_INTERNAL] = { "internal", "the proxy cannot do this now", 503 },
 };
 

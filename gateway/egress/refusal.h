@@ -41,6 +41,7 @@ enum gbx_refusal {
         GBX_REFUSAL_TIMEOUT,
         GBX_REFUSAL_SLOW,
         GBX_REFUSAL_CUT,
+        GBX_REFUSAL_ABORTED,
         GBX_REFUSAL_INTERNAL,
         GBX_REFUSAL_COUNT,
 };

@@ -52,6 +52,10 @@ static bool path_allowed(const struct gbx_flow_rule *rule, const char *path) {
         return false;
 }
 
+bool gbx_flow_readable(const struct gbx_flow_rule *rule) {
+        return rule->scheme == GBX_FLOW_HTTP || (rule->scheme == GBX_FLOW_HTTPS && rule->tls == GBX_FLOW_TLS_INSPECT);
+}
+
 bool gbx_flow_response_type_allowed(const struct gbx_flow_rule *rule, const char *media_type) {
         return !rule->response_types || listed(rule->response_types, media_type);
 }

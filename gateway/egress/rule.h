@@ -95,5 +95,7 @@ const struct gbx_flow_rule *gbx_flow_match(const struct gbx_flow_rules *rules, c
 
 /* Whether a response of this media type may pass. */
 bool gbx_flow_response_type_allowed(const struct gbx_flow_rule *rule, const char *media_type);
+/* Whether the proxy sees requests (HTTP, or TLS that it inspects) and not just a stream. */
+bool gbx_flow_readable(const struct gbx_flow_rule *rule);
 /* Whether the rule holds at this time. */
 bool gbx_flow_in_window(const struct gbx_flow_rule *rule, int64_t now);

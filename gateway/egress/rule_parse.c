@@ -194,7 +194,8 @@ static int check_lists(const struct gbx_flow_rule *rule, const char *path, struc
 /* What cannot be enforced must not be promised. */
 static int check_sense(struct draft *draft, const char *path, struct gbx_error *err) {
         struct gbx_flow_rule *rule = &draft->rule;
-        bool readable = rule->scheme == GBX_FLOW_HTTP || (rule->scheme == GBX_FLOW_HTTPS && rule->tls == GBX_FLOW_TLS_INSPECT);
+        struct gbx_address address;
+        bool readable = gbx_flow_readable(rule);
 
         if (!gbx_name_valid(rule->name))
                 return gbx_fail(err, -EINVAL, "%s.name: must be lower-case letters, digits, '.', '_' and '-'", path);
@@ -207,6 +208,8 @@ static int check_sense(struct draft *draft, const char *path, struct gbx_error *
                 return gbx_fail(err, -EINVAL,
                                 "%s: methods, paths, types, scan, hash-path and digest-responses need the scheme http, or https with tls.mode inspect",
                                 path);
+        if (rule->scheme == GBX_FLOW_HTTPS && rule->host[0] != '*' && gbx_address_parse(rule->host, &address, NULL) == 0)
+                return gbx_fail(err, -EINVAL, "%s.host: https needs a host name, for server name and certificate to agree with", path);
         if (rule->client_certificate && rule->tls != GBX_FLOW_TLS_INSPECT)
                 return gbx_fail(err, -EINVAL, "%s.tls.client-certificate: needs the mode inspect", path);
         if (rule->port == 0) {

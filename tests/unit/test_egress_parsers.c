@@ -26,6 +26,7 @@ static const struct {
         { "chunked", "POST /x HTTP/1.1\r\nHost: a.b\r\nTransfer-Encoding: chunked\r\n\r\n", GBX_REFUSAL_NONE },
         { "expect", "POST /x HTTP/1.1\r\nHost: a.b\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", GBX_REFUSAL_NONE },
         { "dots in names", "GET /a..b/.c/...d HTTP/1.1\r\nHost: a.b\r\n\r\n", GBX_REFUSAL_NONE },
+        { "connect of version 1.0", "CONNECT a.b:443 HTTP/1.0\r\n\r\n", GBX_REFUSAL_NONE },
         { "version 1.0", "GET /x HTTP/1.0\r\nHost: a.b\r\n\r\n", GBX_REFUSAL_SYNTAX },
         { "version 1.2", "GET /x HTTP/1.2\r\nHost: a.b\r\n\r\n", GBX_REFUSAL_SYNTAX },
         { "preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\n", GBX_REFUSAL_SYNTAX },

@@ -1,0 +1,143 @@
+# What the policy allows works: real clients, nginx over TLS, real network namespaces.
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+        source tests/fixtures/egress/lab.bash
+        export BUILD=${BUILD:-build}
+        lab_up
+}
+teardown_file() {
+        source tests/fixtures/egress/lab.bash
+        lab_down
+}
+setup() {
+        source tests/fixtures/egress/lab.bash
+        cd "$BATS_TEST_DIRNAME/../.."
+}
+
+plain='{"name":"plain","scheme":"http","host":"plain.test","methods":["GET","HEAD","POST","PUT"],"paths":["/v1/"],"body-bytes":40000000,"request-bytes":100000000}'
+verify='{"name":"verify","scheme":"https","host":"api.test","tls":{"mode":"verify"}}'
+inspect='{"name":"inspect","scheme":"https","host":"api.test","tls":{"mode":"inspect"},"methods":["GET","POST"],"paths":["/v1/"],"body-bytes":40000000,"request-bytes":100000000}'
+echoes='{"name":"echo","scheme":"tcp","host":"plain.test","port":7000}'
+
+@test "plain HTTP through the proxy, and what the log says of it" {
+        lab_config <<<"[$plain]"
+        run -0 job curl -sS http://plain.test/v1/hello
+        [ "$output" = hello ]
+        [ "$(events '[.[].action]')" = '["flow.opened","flow.closed"]' ]
+        [ "$(events '.[1] | [.outcome, .details.rule, .details.method, .details.path, .details.status, .details.destination, .details.address]')" = \
+                '["done","plain","GET","/v1/hello",200,"http://plain.test:80","93.184.216.34"]' ]
+        [ "$(events '.[1].details | .received > 6 and .sent > 20')" = true ]
+}
+
+@test "the digest of a request's body is the body's" {
+        lab_config <<<"[$(jq -c '.port=8000' <<<"$plain")]"
+        head -c 3000000 "$LAB/www/v1/large" >"$LAB/upload"
+        run -0 job curl -sS --data-binary "@$LAB/upload" -H "Content-Type: application/octet-stream" http://plain.test:8000/v1/ok
+        [ "$output" = ok ]
+        [ "$(events '.[1].details.sent_digest')" = "\"sha256:$(sha256sum <"$LAB/upload" | cut -d' ' -f1)\"" ]
+        # The same as chunks (curl asks for "100 Continue" first).
+        run -0 job curl -sS --data-binary "@$LAB/upload" -H "Transfer-Encoding: chunked" -H "Expect: 100-continue" http://plain.test:8000/v1/ok
+        [ "$output" = ok ]
+        [ "$(events '.[1].details.sent_digest')" = "\"sha256:$(sha256sum <"$LAB/upload" | cut -d' ' -f1)\"" ]
+}
+
+@test "a large response arrives whole, and its digest is taken where asked" {
+        lab_config <<<"[$(jq -c '.["digest-responses"]=true' <<<"$plain")]"
+        run -0 job curl -sS -o "$LAB/got" http://plain.test/v1/large
+        cmp "$LAB/got" "$LAB/www/v1/large"
+        [ "$(events '.[1].details.received_digest')" = "\"sha256:$(sha256sum <"$LAB/www/v1/large" | cut -d' ' -f1)\"" ]
+}
+
+@test "several requests over one connection are several entries" {
+        lab_config <<<"[$plain]"
+        run -0 job curl -sSv http://plain.test/v1/hello http://plain.test/v1/hello -I http://plain.test/v1/hello
+        [[ $output == *"Re-using existing connection"* ]]
+        [ "$(events '[.[] | select(.action == "flow.closed") | .details.connection] | [length, (unique | length)]')" = '[3,1]' ]
+}
+
+@test "HTTPS that is passed through once the certificate is verified" {
+        lab_config <<<"[$verify]"
+        run -0 job curl -sS --cacert "$LAB/ca.pem" https://api.test/v1/hello
+        [ "$output" = hello ]
+        [ "$(events '.[-1] | [.outcome, .details.rule, .details.destination]')" = '["done","verify","https://api.test:443"]' ]
+}
+
+@test "HTTPS that is inspected: the client trusts the site's CA, the log knows method and path" {
+        lab_config <<<"[$inspect]"
+        run -0 job curl -sS --cacert "$LAB/site.pem" -H "X-Note: seen" https://api.test/v1/echo
+        [ "$output" = "secure GET seen" ]
+        [ "$(events '.[-1] | [.outcome, .details.method, .details.path]')" = '["done","GET","/v1/echo"]' ]
+        run -0 job env SSL_CERT_FILE="$LAB/site.pem" python3 -c 'import urllib.request
+print(urllib.request.urlopen("https://api.test/v1/hello").read().decode())'
+        [[ $output == hello* ]]
+        run -0 job curl -sS --cacert "$LAB/site.pem" -o "$LAB/got" https://api.test/v1/large
+        cmp "$LAB/got" "$LAB/www/v1/large"
+}
+
+@test "SOCKS 5, for all three schemes" {
+        lab_config <<<"[$plain,$verify,$echoes]"
+        run -0 job sh -c 'curl -sS --proxy socks5h://$GBX_PROXY http://plain.test/v1/hello'
+        [ "$output" = hello ]
+        run -0 job sh -c "curl -sS --proxy socks5h://\$GBX_PROXY --cacert $LAB/ca.pem https://api.test/v1/hello"
+        [ "$output" = hello ]
+        run -0 job env LAB=$LAB sh -c 'echo over tcp | curl -sS --max-time 2 --proxy socks5h://$GBX_PROXY -T - telnet://plain.test:7000 2>$LAB/curl | head -1'
+        [ "$output" = "over tcp" ]
+        [ "$(events '.[-1].details | [.rule, .sent, .received]')" = '["echo",9,9]' ]
+}
+
+@test "a pinned key passes, another one does not" {
+        local pin
+        pin=$(openssl x509 -in "$LAB/api.test.pem" -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1)
+        for base in "$verify" "$inspect"; do
+                lab_config <<<"[$(jq -c ".tls.pins=[\"sha256:$pin\"]" <<<"$base")]"
+                run -0 job sh -c "cat $LAB/ca.pem $LAB/site.pem >$LAB/both.pem; curl -sS --cacert $LAB/both.pem https://api.test/v1/hello"
+                lab_config <<<"[$(jq -c ".tls.pins=[\"sha256:${pin//[0-9]/0}\"]" <<<"$base")]"
+                run job curl -sS --cacert "$LAB/both.pem" https://api.test/v1/hello
+                [ "$status" -ne 0 ] || [[ $output == *pinned* ]]
+                [ "$(events '.[-1].reasons')" = '["pin"]' ]
+        done
+}
+
+@test "the proxy shows the server a client certificate that the job never has" {
+        lab_config <<<'[{"name":"mtls","scheme":"https","host":"mtls.test","port":444,"tls":{"mode":"inspect","client-certificate":"bank"}},
+                        {"name":"none","scheme":"https","host":"mtls.test","port":443,"tls":{"mode":"inspect"}}]'
+        run -0 job curl -sS --cacert "$LAB/site.pem" https://mtls.test:444/
+        [ "$output" = "client CN=client" ]
+}
+
+@test "the content scan stops personal data in head and body, however it is spelled" {
+        lab_config '.["scan-values"]={identity:["customer-4711"]}' <<<"[$(jq -c '.scan=true | .paths=["/v1/"]' <<<"$plain")]"
+        id=11010519491231002X # a valid checksum
+        for attempt in "http://plain.test/v1/echo?id=$id" "http://plain.test/v1/echo?id=%31${id:1}" "http://plain.test/v1/$id" \
+                "-d $id http://plain.test/v1/echo" "-d id=%31${id:1} http://plain.test/v1/echo" "-H X-Note:$id http://plain.test/v1/echo" \
+                "-d customer-4711 http://plain.test/v1/echo"; do
+                run -0 job curl -sS $attempt
+                [ "$output" = "the content scan found what must not leave" ]
+                [ "$(events '[.[].action]')" = '["flow.refused"]' ]
+        done
+        run -0 job curl -sS -H "Content-Type: application/json" -d '{"id":"\u0031'"${id:1}"'"}' http://plain.test/v1/echo
+        [ "$output" = "the content scan found what must not leave" ]
+        ! grep -q "${id:1}" "$LAB/events"
+        run -0 job curl -sS -d '{"score": 17}' -H "Content-Type: application/json" http://plain.test/v1/echo
+        [ "$output" = "posted application/json" ]
+        run -0 job curl -sS -d 11010519491231003X http://plain.test/v1/echo # a wrong checksum is no identity number
+        [[ $output == posted* ]]
+        run -0 job curl -sS -d x -H "Content-Encoding: gzip" http://plain.test/v1/echo
+        [[ $output == *"cannot be scanned"* ]]
+}
+
+@test "quotas of the run and of the day hold" {
+        lab_config <<<"[$(jq -c '.["response-bytes"]=1000000' <<<"$plain")]"
+        run job curl -sS -o "$LAB/got" -w '%{http_code}' http://plain.test/v1/large
+        [ "$output" = 429 ]
+        [ "$(events '.[-1].reasons')" = '["quota"]' ]
+        lab_config <<<"[$(jq -c '.["request-bytes"]=2000' <<<"$plain")]"
+        run job sh -c 'for i in $(seq 40); do curl -s -o /dev/null -w "%{http_code} " http://plain.test/v1/hello; done'
+        [[ $output == "200 200 "*" 429 429 "* ]]
+        [ "$(events '[.[] | select(.action == "flow.closed") | .details.sent] | add <= 2000')" = true ]
+        lab_config '.["used-today"]={plain:{"request-bytes":0,"response-bytes":5000000}}' <<<"[$(jq -c '.["response-bytes-day"]=5000010' <<<"$plain")]"
+        run job curl -s -o /dev/null -w '%{http_code}' http://plain.test/v1/hello
+        [ "$output" = 502 ] || [ "$output" = 429 ]
+        [ "$(events '.[-1].reasons')" = '["quota"]' ]
+}
