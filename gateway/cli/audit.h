@@ -16,6 +16,9 @@ int gbx_audit_origin(const struct gbx_cli *cli, struct gbx_note_verifier *ret, s
 int gbx_audit_open_tree(const char *path, struct gbx_tree **ret, struct gbx_buffer *message,
                         struct gbx_checkpoint *checkpoint, struct gbx_error *err);
 
+/* Checks every anchor receipt in the log at `path` against the chain that the node at `url` shows. */
+int gbx_audit_check_anchors(const char *path, const char *url, size_t *ret_count, struct gbx_error *err);
+
 int gbx_audit_verify(struct gbx_cli *cli, struct gbx_error *err);
 int gbx_audit_prove(struct gbx_cli *cli, struct gbx_error *err);
 int gbx_audit_check_proof(struct gbx_cli *cli, struct gbx_error *err);

@@ -138,7 +138,7 @@ static json_t *report_json(const struct gbx_verify_report *report, int result, c
         return json;
 }
 
-static void print_report(struct gbx_cli *cli, const struct gbx_verify_report *report) {
+static void print_report(struct gbx_cli *cli, const struct gbx_verify_report *report, size_t anchors) {
         char root[2 * GBX_SHA256_SIZE + 1];
 
         gbx_hex_encode(report->checkpoint.root.bytes, GBX_SHA256_SIZE, root);
@@ -149,6 +149,8 @@ static void print_report(struct gbx_cli *cli, const struct gbx_verify_report *re
         if (gbx_cli_option(cli, "witness-policy"))
                 printf("  cosigned by %zu of %zu witnesses; the quorum is met\n", report->witnesses.cosigned,
                        report->witnesses.witnesses);
+        if (gbx_cli_option(cli, "anchor"))
+                printf("  %zu anchor receipt%s, found again in the chain\n", anchors, anchors == 1 ? "" : "s");
 }
 
 /* The audit itself is an action: recorded where the log is the site's own. */
@@ -181,6 +183,7 @@ int gbx_audit_verify(struct gbx_cli *cli, struct gbx_error *err) {
         struct gbx_verify_report report = {};
         struct gbx_error ignored = {};
         bool own = !gbx_cli_option(cli, "log");
+        size_t anchors = 0;
         int r = gbx_audit_verifier(cli, &options.verifier, err);
 
         if (r == 0)
@@ -198,6 +201,8 @@ int gbx_audit_verify(struct gbx_cli *cli, struct gbx_error *err) {
         }
         r = gbx_log_verify(AT_FDCWD, path, &options, &report, err);
         gbx_cli_progress(cli, "verifying", -1);
+        if (r == 0 && gbx_cli_option(cli, "anchor"))
+                r = gbx_audit_check_anchors(path, gbx_cli_option(cli, "anchor"), &anchors, err);
         if (own && (r == 0 || r == -EBADMSG)) {
                 int recorded = record(cli, &report, r, r == 0 ? err : &ignored); /* a damaged log may refuse the record */
 
@@ -209,7 +214,7 @@ int gbx_audit_verify(struct gbx_cli *cli, struct gbx_error *err) {
                 return r == 0 ? GBX_EXIT_DONE : GBX_EXIT_INTEGRITY;
         }
         if (r == 0)
-                print_report(cli, &report);
+                print_report(cli, &report, anchors);
         return r;
 }
 

@@ -11,6 +11,7 @@ const struct gbx_command *const gbx_command_tables[] = {
         gbx_commands_release,
         gbx_commands_trace,
         gbx_commands_audit,
+        gbx_commands_evidence,
         gbx_commands_replay,
         NULL,
 };

@@ -13,4 +13,5 @@ extern const struct gbx_command gbx_commands_job[];
 extern const struct gbx_command gbx_commands_release[];
 extern const struct gbx_command gbx_commands_trace[];
 extern const struct gbx_command gbx_commands_audit[];  /* ls, verify, prove, check-proof, export */
+extern const struct gbx_command gbx_commands_evidence[]; /* audit witness, audit anchor */
 extern const struct gbx_command gbx_commands_replay[]; /* audit replay, audit rebuild */

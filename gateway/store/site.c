@@ -9,6 +9,7 @@
 #include "gateway/log/log.h"
 #include "gateway/store/keys.h"
 #include "gateway/store/view.h"
+#include "gateway/store/witnesses.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -216,7 +217,9 @@ int gbx_site_record(struct gbx_site *site, const struct gbx_action *action, uint
 }
 
 int gbx_site_checkpoint(struct gbx_site *site, struct gbx_error *err) {
-        return gbx_log_checkpoint(site->log, NULL, err);
+        int r = gbx_log_checkpoint(site->log, NULL, err);
+
+        return r < 0 ? r : gbx_site_ask_witnesses(site, err);
 }
 
 /* --- creating ------------------------------------------------------------------- */

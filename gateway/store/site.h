@@ -62,7 +62,7 @@ struct gbx_action {
 /* Appends the entry durably, then applies it to the view. `ret_index` may be NULL. */
 int gbx_site_record(struct gbx_site *site, const struct gbx_action *action, uint64_t *ret_index, struct gbx_error *err);
 
-/* Publishes a checkpoint that covers every entry recorded so far. */
+/* Publishes a checkpoint that covers every entry recorded so far, and shows it to the site's witnesses. */
 int gbx_site_checkpoint(struct gbx_site *site, struct gbx_error *err);
 
 /* Makes the view anew from the log and puts it in place. `ret_equal`: it holds what the old one held. */
