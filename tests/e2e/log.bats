@@ -120,3 +120,7 @@ rKbDipCvhuX1GZ7g5BBe8sA6BbJ7ja/1nk427v383cs=" ]
         status_is 5 gbx audit verify --site "$WORK/copy" --as audit
         [[ "$output" == *"entry 0: "* ]]
 }
+
+@test "docs/log-format.md lists exactly the actions and fields of the schemas" {
+        diff <(sed -n '/^<!-- actions/,/^<!-- end/p' docs/log-format.md | sed '1d;$d') <("$build/tests/log-actions")
+}
