@@ -145,6 +145,10 @@ static int parse_syscall(const char *name, int *ret, struct gbx_error *err) {
         return 0;
 }
 
+static struct scmp_arg_cmp comparison(unsigned argument, enum scmp_compare compare, uint64_t a, uint64_t b) {
+        return (struct scmp_arg_cmp){ .arg = argument, .op = compare, .datum_a = a, .datum_b = b };
+}
+
 /* argN[:int] (== | != | <= | >=) VALUE, or argN & MASK == VALUE. `rest` is strtok_r's. */
 static int parse_condition(struct scmp_arg_cmp *ret, char **rest, struct gbx_error *err) {
         static const struct { const char *text; enum scmp_compare compare; } operators[] = {
@@ -169,7 +173,7 @@ static int parse_condition(struct scmp_arg_cmp *ret, char **rest, struct gbx_err
                 if (!equals || strcmp(equals, "==") != 0)
                         return gbx_fail(err, -EINVAL, "'== VALUE' is missing behind the mask");
                 r = parse_value(strtok_r(NULL, " \t", rest), &value, err);
-                *ret = SCMP_CMP64(ret->arg, SCMP_CMP_MASKED_EQ, mask, value);
+                *ret = comparison(ret->arg, SCMP_CMP_MASKED_EQ, mask, value);
                 return r;
         }
         r = parse_value(strtok_r(NULL, " \t", rest), &value, err);
@@ -179,8 +183,8 @@ static int parse_condition(struct scmp_arg_cmp *ret, char **rest, struct gbx_err
                 if (strcmp(operators[i].text, operator) == 0) {
                         if (narrow && operators[i].compare != SCMP_CMP_EQ)
                                 return gbx_fail(err, -EINVAL, ":int goes with == only");
-                        *ret = narrow ? SCMP_CMP64(ret->arg, SCMP_CMP_MASKED_EQ, 0xffffffffU, value & 0xffffffffU)
-                                      : SCMP_CMP64(ret->arg, operators[i].compare, value);
+                        *ret = narrow ? comparison(ret->arg, SCMP_CMP_MASKED_EQ, 0xffffffffU, value & 0xffffffffU)
+                                      : comparison(ret->arg, operators[i].compare, value, 0);
                         return 0;
                 }
         return gbx_fail(err, -EINVAL, "'%.10s' is not an operator", operator);
