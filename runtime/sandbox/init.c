@@ -9,9 +9,11 @@
 #include "runtime/sandbox/syscalls.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -87,14 +89,18 @@ static int open_program(struct gbx_run *run, struct gbx_error *err) {
         return move_to(program, GBX_EXEC_DESCRIPTOR, "argv[0]", err);
 }
 
-static int place_descriptors(struct gbx_run *run, struct gbx_error *err) {
-        int sources[GBX_SPEC_MAX_DESCRIPTORS + 3];
+/* Our own descriptors go where no job can have one. */
+static int place_own(struct gbx_run *run, struct gbx_error *err) {
         int r = move_to(run->channel[1], GBX_INIT_CHANNEL, "the channel", err);
 
         if (r == 0)
                 r = move_to(run->landlock, GBX_INIT_LANDLOCK, "the Landlock ruleset", err);
-        if (r < 0)
-                return r;
+        return r;
+}
+
+static int place_descriptors(struct gbx_run *run, struct gbx_error *err) {
+        int sources[GBX_SPEC_MAX_DESCRIPTORS + 3];
+
         for (size_t i = 0; i < run->spec.descriptor_count; i++) {
                 const struct gbx_spec_descriptor *descriptor = &run->spec.descriptors[i];
 
@@ -122,7 +128,7 @@ static bool is_passed(const struct gbx_spec *spec, unsigned number) {
         return false;
 }
 
-/* Closes all but the job's descriptors and our three. A failure ends the run: nothing may leak (CVE-2024-21626). */
+/* Closes all but the job's descriptors and our own. A failure ends the run: nothing may leak (CVE-2024-21626). */
 static int close_descriptors(struct gbx_run *run, struct gbx_error *err) {
         unsigned first = 0;
 
@@ -130,7 +136,7 @@ static int close_descriptors(struct gbx_run *run, struct gbx_error *err) {
                 return 0;
         for (unsigned number = 0; number <= GBX_SPEC_MAX_DESCRIPTOR + 1; number++) {
                 bool last = number == GBX_SPEC_MAX_DESCRIPTOR + 1;
-                unsigned end = last ? GBX_INIT_LANDLOCK : number;
+                unsigned end = last ? GBX_INIT_OWN : number;
 
                 if (!last && !is_passed(&run->spec, number))
                         continue;
@@ -160,25 +166,114 @@ static int start_job(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err)
         return 0;
 }
 
-static int set_up(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err) {
-        static int (*const steps[])(struct gbx_run *, struct gbx_error *) = {
-                follow_launcher, forbid_user_namespaces, enter_cgroup, gbx_mounts_attach, wait_for_launcher,
-                become_root,     follow_launcher,        set_names,    open_program,      place_descriptors,
-                close_descriptors,
-        };
-        static const char *const stages[] = { "init",       "forbidding", "entering", "mounting", "mounted", "mapped",
-                                              "identified", "followed",   "named",    "opened",   "placed" };
+static int run_order(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err);
 
-        for (size_t i = 0; i < gbx_array_size(steps); i++) {
+struct step {
+        const char *stage;
+        int (*take)(struct gbx_run *run, struct gbx_error *err);
+};
+
+static int take_steps(struct gbx_run *run, const struct step *steps, size_t count, struct gbx_error *err) {
+        for (size_t i = 0; i < count; i++) {
                 int r;
 
-                gbx_stage(stages[i]);
-                r = steps[i](run, err);
+                gbx_stage(steps[i].stage);
+                r = steps[i].take(run, err);
                 if (r < 0)
                         return r;
         }
+        return 0;
+}
+
+/* What every run begins with, and what follows when the whole spec is known: for a pool, when the order came. */
+static const struct step common_steps[] = {
+        { "init", follow_launcher },     { "forbidding", forbid_user_namespaces },
+        { "entering", enter_cgroup },    { "mounting", gbx_mounts_attach },
+        { "mounted", wait_for_launcher }, { "mapped", become_root },
+        { "identified", follow_launcher }, { "followed", set_names },
+        { "named", place_own },
+};
+static const struct step last_steps[] = {
+        { "owned", open_program },
+        { "opened", place_descriptors },
+        { "placed", close_descriptors },
+};
+
+static int set_up(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err) {
+        int r = take_steps(run, common_steps, gbx_array_size(common_steps), err);
+
+        if (r == 0 && run->order)
+                return run_order(run, ret_job, err);
+        if (r == 0)
+                r = take_steps(run, last_steps, gbx_array_size(last_steps), err);
         gbx_stage("closed");
-        return start_job(run, ret_job, err);
+        return r < 0 ? r : start_job(run, ret_job, err);
+}
+
+/* --- a pool's sandbox --- */
+
+/* The job's process, confined as far as can be ahead of its order; see wait_for_order in job.c. */
+static int prepare_job(struct gbx_run *run, struct gbx_job *job, pid_t *ret_job, struct gbx_error *err) {
+        static _Alignas(64) char stack[JOB_STACK];
+        gbx_auto(gbx_close_fd) int ready = eventfd(0, EFD_CLOEXEC);
+        gbx_auto(gbx_close_fd) int go = eventfd(0, EFD_CLOEXEC);
+        uint64_t word;
+        int r;
+
+        if (ready < 0 || go < 0)
+                return gbx_fail_errno(err, "cannot make an eventfd");
+        r = move_to(ready, GBX_INIT_READY, "the job's readiness", err);
+        if (r == 0)
+                r = move_to(go, GBX_INIT_GO, "the job's start", err);
+        if (r < 0)
+                return r;
+        *job = (struct gbx_job){ .run = run, .listener = -1, .tid = 1 };
+        *ret_job = clone(gbx_job_main, stack + sizeof stack, CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD, job,
+                         NULL, NULL, &job->tid);
+        if (*ret_job < 0)
+                return gbx_fail_errno(err, "cannot start the job's process");
+        while (read(GBX_INIT_READY, &word, sizeof word) < 0)
+                if (errno != EINTR)
+                        return gbx_fail_errno(err, "cannot wait for the job's process");
+        return run->shared->error.code;
+}
+
+/* Lets the job's process execute, and waits until it has, or has failed to. */
+static int release_job(struct gbx_run *run, struct gbx_job *job, struct gbx_error *err) {
+        const uint64_t word = 1;
+
+        if (write(GBX_INIT_GO, &word, sizeof word) != sizeof word)
+                return gbx_fail_errno(err, "cannot let the job go on");
+        while (__atomic_load_n(&job->tid, __ATOMIC_ACQUIRE) != 0)
+                (void)syscall(SYS_futex, &job->tid, FUTEX_WAIT, 1, NULL, NULL, 0);
+        return run->shared->error.code;
+}
+
+static int run_order(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err) {
+        int received[GBX_ORDER_DESCRIPTORS], count, r;
+        struct gbx_job job;
+
+        r = prepare_job(run, &job, ret_job, err);
+        if (r == 0)
+                r = gbx_channel_send(GBX_INIT_CHANNEL, job.listener, err); /* -1: no more than "ready" */
+        if (r < 0)
+                return r;
+        gbx_stage("waiting");
+        count = gbx_channel_receive_all(GBX_INIT_CHANNEL, received, GBX_ORDER_DESCRIPTORS, err);
+        if (count < 0)
+                return count;
+        gbx_stage("ordered");
+        gbx_order_apply(run->order, &run->spec, received);
+        r = gbx_mounts_attach_later(run, received, err);
+        if (r == 0)
+                r = take_steps(run, last_steps, gbx_array_size(last_steps), err);
+        if (r == 0)
+                r = release_job(run, &job, err);
+        if (r < 0)
+                return r;
+        atomic_store(&run->shared->started, 1);
+        gbx_stage("started");
+        return run->late_confinement && job.listener >= 0 ? gbx_channel_send(GBX_INIT_CHANNEL, job.listener, err) : 0;
 }
 
 void gbx_init_main(struct gbx_run *run) {

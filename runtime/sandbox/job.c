@@ -139,11 +139,35 @@ static int execute(struct gbx_job *job, struct gbx_error *err) {
         return gbx_fail_errno(err, "argv[0]: cannot execute '%s'", spec->argv[0]);
 }
 
+/* A pool's: the rest of the job's sandbox is ready, tell init; go on when the order is in place. */
+static int wait_for_order(struct gbx_job *job, struct gbx_error *err) {
+        uint64_t word = 1;
+        ssize_t n;
+
+        (void)job;
+        if (write(GBX_INIT_READY, &word, sizeof word) != sizeof word)
+                return gbx_fail_errno(err, "cannot tell that the sandbox is ready");
+        do
+                n = read(GBX_INIT_GO, &word, sizeof word);
+        while (n < 0 && errno == EINTR);
+        return n == sizeof word ? 0 : gbx_fail_errno(err, "cannot wait for the order");
+}
+
+static int wait_early(struct gbx_job *job, struct gbx_error *err) {
+        return job->run->order && job->run->late_confinement ? wait_for_order(job, err) : 0;
+}
+
+static int wait_late(struct gbx_job *job, struct gbx_error *err) {
+        return job->run->order && !job->run->late_confinement ? wait_for_order(job, err) : 0;
+}
+
 int gbx_job_main(void *argument) {
         static int (*const steps[])(struct gbx_job *, struct gbx_error *) = {
-                enter_session,     become_user,       set_resource_limits, leave_keyrings, enter_directory, set_options,
-                forbid_privileges, enter_landlock,    drop_capabilities,   hide_memory,    load_filter,     execute,
+                enter_session, become_user,       set_resource_limits, leave_keyrings,    enter_directory, set_options,
+                wait_early,    forbid_privileges, enter_landlock,      drop_capabilities, hide_memory,     load_filter,
+                wait_late,     execute,
         };
+        const uint64_t word = 1;
         struct gbx_job *job = argument;
         struct gbx_error *err = &job->run->shared->error;
 
@@ -160,5 +184,7 @@ int gbx_job_main(void *argument) {
                         break;
                 }
         }
+        if (job->run->order)
+                (void)!write(GBX_INIT_READY, &word, sizeof word);
         _exit(1);
 }

@@ -11,6 +11,7 @@
 
 struct gbx_job {
         struct gbx_run *run;
+        int tid;      /* of a pool's job: cleared by the kernel when it executes or ends (CLONE_CHILD_CLEARTID) */
         int listener; /* out: of the system call filter; -1 when the filter was not loaded */
 };
 

@@ -78,6 +78,10 @@ static const struct gbx_spec_mount *spec_mount(const struct gbx_run *run, const 
         return NULL;
 }
 
+static uint64_t rights_of(const struct gbx_spec_mount *item) {
+        return item->writable ? WRITING : item->executable ? EXECUTE : 0;
+}
+
 static int add_rules(struct ruleset *ruleset, struct gbx_error *err) {
         struct gbx_run *run = ruleset->run;
         int r = allow(ruleset, run->root, READ_FILE | READ_DIRECTORY, err);
@@ -88,10 +92,10 @@ static int add_rules(struct ruleset *ruleset, struct gbx_error *err) {
                 const struct gbx_run_mount *mount = &run->mounts[i];
                 const struct gbx_spec_mount *item = spec_mount(run, mount->target);
 
-                if (item && item->writable)
-                        r = allow(ruleset, mount->mount, WRITING, err);
-                else if (item && item->executable)
-                        r = allow(ruleset, mount->mount, EXECUTE, err);
+                if (mount->mount < 0)
+                        continue;
+                if (item)
+                        r = allow(ruleset, mount->mount, rights_of(item), err);
                 else if (!item && strcmp(mount->target, "/dev") == 0)
                         r = allow(ruleset, mount->mount, WRITE_FILE | TRUNCATE, err);
                 else if (!item)
@@ -100,8 +104,20 @@ static int add_rules(struct ruleset *ruleset, struct gbx_error *err) {
         return r;
 }
 
-int gbx_landlock_prepare(struct gbx_run *run, struct gbx_error *err) {
+static uint64_t handled_rights(int abi) {
         static const uint64_t by_abi[] = { 0, ABI_1, ABI_1 | REFER, ABI_1 | REFER | TRUNCATE };
+
+        return by_abi[abi < 3 ? abi : 3] | (abi >= 5 ? (uint64_t)IOCTL_DEVICE : 0);
+}
+
+int gbx_landlock_allow_mount(const struct gbx_run *run, const struct gbx_spec_mount *item, int mount,
+                             struct gbx_error *err) {
+        const struct ruleset ruleset = { .fd = run->landlock, .handled = handled_rights(run->layers.landlock_abi) };
+
+        return allow(&ruleset, mount, rights_of(item), err);
+}
+
+int gbx_landlock_prepare(struct gbx_run *run, struct gbx_error *err) {
         int abi = gbx_landlock_abi(), r;
         struct sys_landlock_ruleset attributes = {};
         struct ruleset ruleset = { .run = run };
@@ -114,7 +130,7 @@ int gbx_landlock_prepare(struct gbx_run *run, struct gbx_error *err) {
                                                   "(CONFIG_SECURITY_LANDLOCK, and 'landlock' in the lsm= parameter)");
         if (abi == 0)
                 return 0;
-        attributes.handled_access_fs = by_abi[abi < 3 ? abi : 3] | (abi >= 5 ? (uint64_t)IOCTL_DEVICE : 0);
+        attributes.handled_access_fs = handled_rights(abi);
         if (abi >= 4)
                 attributes.handled_access_net =
                         run->spec.network_fd >= 0 && run->spec.notify_connect_fd < 0 ? NETWORK_BIND : NETWORK_BIND | NETWORK_CONNECT;

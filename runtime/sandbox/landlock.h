@@ -17,3 +17,7 @@ int gbx_landlock_abi(void);
 /* Launcher: makes run->landlock from run->root and run->mounts. Without Landlock, run->landlock stays -1, unless the
  * spec requires it: -EOPNOTSUPP. */
 int gbx_landlock_prepare(struct gbx_run *run, struct gbx_error *err);
+
+/* Init, before the job is confined: the rule for one more mount of the spec. */
+int gbx_landlock_allow_mount(const struct gbx_run *run, const struct gbx_spec_mount *item, int mount,
+                             struct gbx_error *err);

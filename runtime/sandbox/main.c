@@ -6,6 +6,7 @@
 #include "runtime/sandbox/explain.h"
 #include "runtime/sandbox/filter.h"
 #include "runtime/sandbox/gc.h"
+#include "runtime/sandbox/pool.h"
 #include "runtime/sandbox/run.h"
 
 #include <fcntl.h>
@@ -14,6 +15,8 @@
 
 static const char usage[] =
         "usage: gbx-sandbox run SPEC [--result-fd N]   run one job and, with --result-fd, report on that descriptor\n"
+        "       gbx-sandbox pool SPEC (--socket PATH | --listen-fd N) [--size N]\n"
+        "                                              keep sandboxes ready for jobs that come by a socket\n"
         "       gbx-sandbox explain SPEC               print the sandbox that a spec asks for; start nothing\n"
         "       gbx-sandbox check                      what this host offers, and the knob for what it does not\n"
         "       gbx-sandbox profiles [NAME]            list the system call profiles, or print one\n"
@@ -41,6 +44,32 @@ static int command_run(int argc, char **argv) {
 static int usage_error(void) {
         (void)fputs(usage, stderr);
         return GBX_EXIT_USAGE;
+}
+
+static int command_pool(int argc, char **argv) {
+        uint64_t listener = 0, size = 4;
+        const char *path = NULL;
+        bool with_listener = false;
+
+        if (argc < 4 || argc % 2 != 0)
+                return usage_error();
+        for (int i = 2; i < argc; i += 2) {
+                int r = 0;
+
+                if (strcmp(argv[i], "--socket") == 0)
+                        path = argv[i + 1];
+                else if (strcmp(argv[i], "--listen-fd") == 0)
+                        r = gbx_parse_u64(argv[i + 1], &listener, NULL), with_listener = true;
+                else if (strcmp(argv[i], "--size") == 0)
+                        r = gbx_parse_u64(argv[i + 1], &size, NULL);
+                else
+                        return usage_error();
+                if (r < 0 || size == 0 || size > 1024 || listener > 1U << 20)
+                        return usage_error();
+        }
+        if (with_listener == (path != NULL))
+                return usage_error();
+        return gbx_pool(argv[1], path, with_listener ? (int)listener : -1, (unsigned)size);
 }
 
 static int command_explain(int argc, char **argv) {
@@ -84,7 +113,7 @@ struct command {
 int main(int argc, char **argv) {
         static const struct command commands[] = {
                 { "run", command_run },           { "explain", command_explain }, { "check", command_check },
-                { "profiles", command_profiles }, { "gc", command_gc },
+                { "profiles", command_profiles }, { "gc", command_gc },             { "pool", command_pool },
         };
 
         for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)

@@ -38,3 +38,9 @@ $(BUILD)/tests/gbx-sandbox-switches: $(SANDBOX_SWITCH_OBJECTS) $(BUILD)/obj/gen/
 	@$(CC) $(LDFLAGS_ALL) -static-pie $^ -ljansson -o $@
 tests: $(BUILD)/tests/gbx-sandbox-switches
 -include $(SANDBOX_SWITCH_OBJECTS:.o=.d)
+
+# A job for tests: static, so that it runs in any image.
+$(BUILD)/tests/sandbox-probe: $(BUILD)/obj/tests/tools/sandbox-probe.o
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS_ALL) -static $< -o $@

@@ -79,21 +79,10 @@ static int bind_directory(const char *path, struct gbx_error *err) {
         return fd;
 }
 
-/* The detached mount of one item of the spec, with its attributes. */
-static int make_mount(struct gbx_run *run, const struct gbx_spec_mount *item, struct gbx_error *err) {
+static int set_attributes(const struct gbx_run *run, const struct gbx_spec_mount *item, int fd,
+                          struct gbx_error *err) {
         struct mount_attr attributes = { .attr_set = CLOSED | MOUNT_ATTR_NOSYMFOLLOW, .propagation = MS_PRIVATE };
-        gbx_auto(gbx_close_fd) int fd = -1;
-        int r;
 
-        if (item->kind == GBX_MOUNT_TMPFS)
-                fd = gbx_mounts_tmpfs(item->bytes, item->inodes, "1777", 0, &run->layers.noswap, err);
-        else if (item->kind == GBX_MOUNT_DIRECTORY)
-                fd = bind_directory(item->directory, err);
-        else
-                fd = fcntl(item->fd, F_DUPFD_CLOEXEC, 3);
-        if (fd < 0)
-                return item->kind == GBX_MOUNT_DETACHED ? gbx_fail_errno(err, "cannot duplicate descriptor %d", item->fd)
-                                                        : fd;
         if (item->executable) {
                 attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_NOEXEC;
                 attributes.attr_clr |= MOUNT_ATTR_NOEXEC; /* whoever made a detached mount closed it */
@@ -106,12 +95,29 @@ static int make_mount(struct gbx_run *run, const struct gbx_spec_mount *item, st
                 attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
         if (gbx_layer_off(&run->spec, GBX_LAYER_MOUNT_FLAGS))
                 attributes.attr_set &= MOUNT_ATTR_RDONLY;
-        r = mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
-        if (r < 0 && item->kind == GBX_MOUNT_DETACHED && errno == EINVAL)
-                return gbx_fail(err, -EINVAL, "descriptor %d is not a detached mount of its own", item->fd);
-        if (r < 0)
-                return gbx_fail_errno(err, "cannot set the mount's attributes (mount_setattr)");
-        return gbx_take_fd(&fd);
+        if (mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0)
+                return 0;
+        if (errno == EINVAL && item->kind != GBX_MOUNT_DIRECTORY && item->kind != GBX_MOUNT_TMPFS)
+                return gbx_fail(err, -EINVAL, "descriptor %d is not a detached mount of its own", fd);
+        return gbx_fail_errno(err, "cannot set the mount's attributes (mount_setattr)");
+}
+
+/* The detached mount of one item of the spec, with its attributes. */
+static int make_mount(struct gbx_run *run, const struct gbx_spec_mount *item, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int fd = -1;
+        int r;
+
+        if (item->kind == GBX_MOUNT_TMPFS)
+                fd = gbx_mounts_tmpfs(item->bytes, item->inodes, "1777", 0, &run->layers.noswap, err);
+        else if (item->kind == GBX_MOUNT_DIRECTORY)
+                fd = bind_directory(item->directory, err);
+        else
+                fd = fcntl(item->fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return item->kind == GBX_MOUNT_DETACHED ? gbx_fail_errno(err, "cannot duplicate descriptor %d", item->fd)
+                                                        : fd;
+        r = set_attributes(run, item, fd, err);
+        return r < 0 ? r : gbx_take_fd(&fd);
 }
 
 /* Whether another mount of the spec lies above `target`. */
@@ -168,9 +174,9 @@ int gbx_mounts_prepare(struct gbx_run *run, struct gbx_error *err) {
                 return r;
         for (size_t i = 0; i < run->spec.mount_count; i++) {
                 const struct gbx_spec_mount *item = &run->spec.mounts[i];
-                int mount = make_mount(run, item, err);
+                int mount = item->kind == GBX_MOUNT_LATER ? -1 : make_mount(run, item, err);
 
-                if (mount < 0)
+                if (mount < 0 && item->kind != GBX_MOUNT_LATER)
                         return gbx_context(err, mount, "mounts[%zu] (%s)", i, item->target);
                 r = add_mount(run, item->target, mount, err);
                 if (r < 0)
@@ -233,14 +239,42 @@ int gbx_mounts_attach(struct gbx_run *run, struct gbx_error *err) {
         r = put(proc, run->proc_place, "/proc", err);
         for (size_t i = 0; i < run->mount_count && r == 0; i++) {
                 const struct gbx_run_mount *entry = &run->mounts[i];
-                gbx_auto(gbx_close_fd) int later = -1;
+                gbx_auto(gbx_close_fd) int nested = -1;
 
+                if (entry->mount < 0)
+                        continue;
                 if (entry->place < 0) {
-                        later = find_place(run, entry->target, err);
-                        if (later < 0)
-                                return later;
+                        nested = find_place(run, entry->target, err);
+                        if (nested < 0)
+                                return nested;
                 }
-                r = put(entry->mount, entry->place < 0 ? later : entry->place, entry->target, err);
+                r = put(entry->mount, entry->place < 0 ? nested : entry->place, entry->target, err);
         }
         return r;
+}
+
+static struct gbx_run_mount *find_mount(struct gbx_run *run, const char *target) {
+        for (size_t i = 0; i < run->mount_count; i++)
+                if (run->mounts[i].target == target)
+                        return &run->mounts[i];
+        return NULL;
+}
+
+int gbx_mounts_attach_later(struct gbx_run *run, const int *received, struct gbx_error *err) {
+        for (size_t i = 0; i < run->order->mount_count; i++) {
+                const struct gbx_spec_mount *item = &run->spec.mounts[run->order->mounts[i].mount];
+                struct gbx_run_mount *entry = find_mount(run, item->target);
+                int fd = received[run->order->mounts[i].position], r;
+
+                if (!entry || entry->place < 0)
+                        return gbx_fail(err, -EINVAL, "%s: a 'later' mount cannot lie below another", item->target);
+                r = set_attributes(run, item, fd, err);
+                if (r == 0 && run->landlock >= 0)
+                        r = gbx_landlock_allow_mount(run, item, fd, err);
+                if (r == 0)
+                        r = put(fd, entry->place, item->target, err);
+                if (r < 0)
+                        return gbx_context(err, r, "mounts (%s)", item->target);
+        }
+        return 0;
 }

@@ -23,3 +23,6 @@ int gbx_mounts_prepare(struct gbx_run *run, struct gbx_error *err);
 
 /* Init, in the new namespaces: attaches everything and makes run->root the root. */
 int gbx_mounts_attach(struct gbx_run *run, struct gbx_error *err);
+
+/* Init of a pool's sandbox: attaches the order's mounts in the places kept for them. */
+int gbx_mounts_attach_later(struct gbx_run *run, const int *received, struct gbx_error *err);

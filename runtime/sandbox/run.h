@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/filter.h"
+#include "runtime/sandbox/order.h"
 #include "runtime/sandbox/spec.h"
 
 #include <signal.h>
@@ -68,11 +69,20 @@ struct gbx_run {
         int network;  /* descriptor of the network namespace to be in; -1: made with the others */
         uint64_t core_limit;
 
-        int go[2];      /* eventfd pair in one pipe: the launcher tells init that its ids are mapped */
+        int go[2];      /* an eventfd, in [0]: the launcher tells init that its ids are mapped */
         int channel[2]; /* socket pair: init hands over the listener of the filter */
         pid_t init;
         int init_pidfd;
+        int listener; /* of the filter, where it was loaded ahead of the job (a pool); -1 otherwise */
+
+        struct gbx_order *order;  /* shared with init; NULL unless the run is a pool's */
+        bool late_confinement;    /* a pool's: the order brings mounts that Landlock must know of */
 };
+
+struct gbx_guard;
+
+/* When init has gone: removes the cgroups, lets the guard go. Passes `result` on, or its own failure. */
+int gbx_run_clean(struct gbx_run *run, struct gbx_guard *guard, int result, struct gbx_error *err);
 
 /* Prepares and runs to the end; `result_fd` -1: no result is written. Returns the launcher's exit status. */
 int gbx_run(const char *spec_path, int result_fd);

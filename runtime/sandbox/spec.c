@@ -155,6 +155,7 @@ static int read_profile(void *target, const json_t *value, const char *path, str
 
 NUMBER_FIELD(read_tmpfs_bytes, struct gbx_spec_mount, bytes, 4096, 1ULL << 40)
 NUMBER_FIELD(read_tmpfs_inodes, struct gbx_spec_mount, inodes, 1, 1ULL << 30)
+BOOL_FIELD(read_mount_later, struct gbx_spec_mount, later)
 BOOL_FIELD(read_mount_writable, struct gbx_spec_mount, writable)
 BOOL_FIELD(read_mount_executable, struct gbx_spec_mount, executable)
 DESCRIPTOR_FIELD(read_mount_fd, struct gbx_spec_mount, fd)
@@ -190,18 +191,20 @@ static int read_mount(struct gbx_spec_mount *mount, const json_t *value, const c
                 { "target", true, read_mount_target },          { "fd", false, read_mount_fd },
                 { "directory", false, read_mount_directory },   { "tmpfs", false, read_mount_tmpfs },
                 { "writable", false, read_mount_writable },     { "executable", false, read_mount_executable },
+                { "later", false, read_mount_later },
         };
         int r = gbx_fields_read(fields, gbx_array_size(fields), mount, value, path, err);
 
         if (r < 0)
                 return r;
-        if ((mount->fd >= 0) + !!mount->directory + (mount->bytes > 0) != 1)
-                return gbx_fail(err, -EINVAL, "%s: exactly one of fd, directory and tmpfs is wanted", path);
+        if ((mount->fd >= 0) + !!mount->directory + (mount->bytes > 0) + mount->later != 1)
+                return gbx_fail(err, -EINVAL, "%s: exactly one of fd, directory, tmpfs and later is wanted", path);
         if (mount->writable && mount->executable)
                 return gbx_fail(err, -EINVAL, "%s: a mount is writable or executable, not both", path);
-        mount->kind = mount->fd >= 0       ? GBX_MOUNT_DETACHED
-                      : mount->directory   ? GBX_MOUNT_DIRECTORY
-                                           : GBX_MOUNT_TMPFS;
+        mount->kind = mount->later       ? GBX_MOUNT_LATER
+                      : mount->fd >= 0   ? GBX_MOUNT_DETACHED
+                      : mount->directory ? GBX_MOUNT_DIRECTORY
+                                         : GBX_MOUNT_TMPFS;
         if (mount->kind == GBX_MOUNT_TMPFS && !json_object_get(value, "writable"))
                 mount->writable = !mount->executable;
         return 0;

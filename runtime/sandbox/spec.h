@@ -30,6 +30,7 @@ enum gbx_mount_kind {
         GBX_MOUNT_DETACHED,  /* a mount descriptor made by the caller */
         GBX_MOUNT_DIRECTORY, /* a host directory, bound */
         GBX_MOUNT_TMPFS,     /* a new empty tmpfs */
+        GBX_MOUNT_LATER,     /* a place for a mount that comes with a pool's order (order.h) */
 };
 
 struct gbx_spec_mount {
@@ -39,6 +40,7 @@ struct gbx_spec_mount {
         const char *directory;
         uint64_t bytes, inodes;
         bool writable, executable;
+        bool later;
 };
 
 struct gbx_spec_descriptor {

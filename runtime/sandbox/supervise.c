@@ -13,6 +13,7 @@
 
 enum {
         CPU_CHECK_MINIMUM_US = 10 * 1000,
+        PIDS_CHECK_US = 50 * 1000, /* version 1 counts refused forks but wakes nobody */
 };
 
 enum watched {
@@ -31,7 +32,7 @@ struct supervision {
         struct gbx_outcome *outcome;
         struct pollfd watched[WATCH_COUNT];
         struct gbx_connects connects;
-        uint64_t started_us, next_cpu_check_us;
+        uint64_t started_us, next_cpu_check_us, next_pids_check_us;
         unsigned processors;
         bool killed, guard_lost;
 };
@@ -66,10 +67,19 @@ static void check_cpu(struct supervision *supervision, uint64_t now) {
         supervision->next_cpu_check_us = now + (wait > CPU_CHECK_MINIMUM_US ? wait : CPU_CHECK_MINIMUM_US);
 }
 
+static void check_pids(struct supervision *supervision, uint64_t now) {
+        if (gbx_cgroup_pids_refused(&supervision->run->cgroup) > supervision->run->spec.limits.pids_refused)
+                end_run(supervision, GBX_LIMIT_PIDS);
+        if (supervision->run->cgroup.version == 1)
+                supervision->next_pids_check_us = now + PIDS_CHECK_US;
+}
+
 static int timeout_ms(const struct supervision *supervision, uint64_t now) {
         uint64_t deadline = supervision->started_us + supervision->run->spec.limits.wall_ms * 1000;
         uint64_t next = supervision->next_cpu_check_us < deadline ? supervision->next_cpu_check_us : deadline;
 
+        if (supervision->next_pids_check_us < next)
+                next = supervision->next_pids_check_us;
         if (supervision->killed)
                 return -1;
         return next <= now ? 0 : (int)((next - now) / 1000) + 1;
@@ -90,8 +100,10 @@ static void answer_notification(struct supervision *supervision) {
 
 static void take_listener(struct supervision *supervision) {
         struct pollfd *channel = &supervision->watched[WATCH_CHANNEL];
+        int fd = gbx_channel_receive(channel->fd, NULL);
 
-        supervision->watched[WATCH_LISTENER].fd = gbx_channel_receive(channel->fd, NULL);
+        if (fd >= 0) /* otherwise the channel has ended: the listener was taken ahead, or there is no filter */
+                supervision->watched[WATCH_LISTENER].fd = fd;
         channel->fd = -1; /* the descriptor itself is closed with the run */
 }
 
@@ -108,9 +120,8 @@ static void handle(struct supervision *supervision) {
         if (watched[WATCH_CONNECTS].revents &&
             gbx_connect_answer(&supervision->connects, watched[WATCH_LISTENER].fd) < 0)
                 supervision->watched[WATCH_CONNECTS].fd = -1;
-        if (watched[WATCH_PIDS].revents &&
-            gbx_cgroup_pids_refused(&supervision->run->cgroup) > supervision->run->spec.limits.pids_refused)
-                end_run(supervision, GBX_LIMIT_PIDS);
+        if (watched[WATCH_PIDS].revents || now >= supervision->next_pids_check_us)
+                check_pids(supervision, now);
         if (watched[WATCH_GUARD].revents) {
                 supervision->watched[WATCH_GUARD].fd = -1;
                 supervision->guard_lost = true;
@@ -173,10 +184,12 @@ int gbx_supervise(struct gbx_run *run, struct gbx_guard *guard, uint64_t started
 
         supervision.processors = processors > 0 ? (unsigned)processors : 1;
         supervision.next_cpu_check_us = started_us + run->spec.limits.cpu_ms * 1000 / supervision.processors;
+        supervision.next_pids_check_us =
+                run->cgroup.version == 1 && run->cgroup.pids_events >= 0 ? started_us + PIDS_CHECK_US : UINT64_MAX;
         supervision.watched[WATCH_INIT] = (struct pollfd){ .fd = run->init_pidfd, .events = POLLIN };
         supervision.watched[WATCH_GUARD] = (struct pollfd){ .fd = guard->pidfd, .events = POLLIN };
         supervision.watched[WATCH_CHANNEL] = (struct pollfd){ .fd = run->channel[0], .events = POLLIN };
-        supervision.watched[WATCH_LISTENER] = (struct pollfd){ .fd = -1, .events = POLLIN };
+        supervision.watched[WATCH_LISTENER] = (struct pollfd){ .fd = run->listener, .events = POLLIN };
         supervision.watched[WATCH_PIDS] = (struct pollfd){ .fd = run->cgroup.pids_events, .events = POLLPRI };
         supervision.connects.socket = run->spec.notify_connect_fd;
         supervision.watched[WATCH_CONNECTS] = (struct pollfd){ .fd = run->spec.notify_connect_fd, .events = POLLIN };

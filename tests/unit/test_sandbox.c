@@ -89,7 +89,7 @@ static void bad_specs_are_refused_with_the_path(void **state) {
                 { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/proc/x\",\"fd\":0}]}", "mounts[0].target: '/proc' is the sandbox's own" },
                 { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\",\"fd\":0},{\"target\":\"/a\",\"fd\":1}]}", "mounts[1].target: '/a' is mounted twice" },
                 { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\",\"fd\":987654}]}", "mounts[0].fd: descriptor 987654 is not open" },
-                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\"}]}", "mounts[0]: exactly one of fd, directory and tmpfs" },
+                { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\"}]}", "mounts[0]: exactly one of fd, directory, tmpfs and later" },
                 { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\",\"fd\":0,\"writable\":true,\"executable\":true}]}", "mounts[0]: a mount is writable or" },
                 { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a\",\"tmpfs\":{\"bytes\":4096}}]}", "mounts[0].tmpfs.inodes: this field is mandatory" },
                 { "{" HEAD "," LIMITS ",\"pass_fds\":{\"2\":0}}", "pass_fds.2: a descriptor number from 3" },

@@ -1,0 +1,286 @@
+#include "runtime/sandbox/pool.h"
+
+#include "base/buffer.h"
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "runtime/sandbox/channel.h"
+#include "runtime/sandbox/prepare.h"
+#include "runtime/sandbox/result.h"
+#include "runtime/sandbox/run.h"
+#include "runtime/sandbox/supervise.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+enum {
+        BACKLOG = 1024,
+        EXIT_USED = 0,
+        EXIT_NOT_PREPARED = 1,
+};
+
+struct pool {
+        struct gbx_spec spec;
+        int listener;
+        int ready; /* pipe: '+' for each sandbox that became ready, '-' for one that could not; -1 later */
+        bool late_confinement;
+};
+
+static int make_listener(const char *path, struct gbx_error *err) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        gbx_auto(gbx_close_fd) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        mode_t mask;
+        int r;
+
+        if (fd < 0)
+                return gbx_fail_errno(err, "cannot make a socket");
+        if (strlen(path) >= sizeof address.sun_path)
+                return gbx_fail(err, -EINVAL, "--socket: '%s' is longer than %zu bytes", path, sizeof address.sun_path - 1);
+        memcpy(address.sun_path, path, strlen(path));
+        (void)unlink(path);
+        mask = umask(0177);
+        r = bind(fd, (struct sockaddr *)&address, sizeof address);
+        (void)umask(mask);
+        if (r < 0 || listen(fd, BACKLOG) < 0)
+                return gbx_fail_errno(err, "--socket: cannot listen on '%s'", path);
+        return gbx_take_fd(&fd);
+}
+
+static int check_spec(struct pool *pool, struct gbx_error *err) {
+        const struct gbx_spec *spec = &pool->spec;
+
+        if (spec->network_fd >= 0 || spec->notify_connect_fd >= 0)
+                return gbx_fail(err, -EINVAL, "network: the sandboxes of a pool have no network");
+        if (strcmp(spec->cwd, "/") != 0)
+                return gbx_fail(err, -EINVAL, "cwd: only '/' in a pool");
+        for (size_t i = 0; i < spec->mount_count; i++) {
+                const struct gbx_spec_mount *mount = &spec->mounts[i];
+
+                if (mount->kind == GBX_MOUNT_DETACHED)
+                        return gbx_fail(err, -EINVAL, "mounts[%zu].fd: a mount has one place; a pool's jobs bring "
+                                                      "theirs ('later')", i);
+                pool->late_confinement |= mount->kind == GBX_MOUNT_LATER && (mount->writable || mount->executable);
+        }
+        return 0;
+}
+
+/* Waits for init to say that it is ready, or to end. */
+static int wait_until_ready(struct gbx_run *run, struct gbx_error *err) {
+        struct pollfd watched[] = { { .fd = run->channel[0], .events = POLLIN },
+                                    { .fd = run->init_pidfd, .events = POLLIN } };
+        int fd = -1, r;
+
+        while (poll(watched, 2, -1) < 0)
+                if (errno != EINTR)
+                        return gbx_fail_errno(err, "cannot wait for init");
+        if (!(watched[0].revents & POLLIN)) {
+                if (run->shared->error.code == 0)
+                        return gbx_fail(err, -ECHILD, "init ended before it was ready");
+                *err = run->shared->error;
+                return err->code;
+        }
+        r = gbx_channel_receive_all(run->channel[0], &fd, 1, err);
+        if (r == 1)
+                run->listener = fd;
+        return r < 0 ? r : 0;
+}
+
+static int answer_error(int connection, const struct gbx_error *failure) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        json_t *json = json_pack("{s:s}", "error", failure->message);
+        char *line = json ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+        int r = line ? gbx_channel_send_all(connection, line, strlen(line), NULL, 0, NULL) : -ENOMEM;
+
+        free(line);
+        json_decref(json);
+        return r;
+}
+
+static int answer_result(int connection, const struct gbx_run *run, const struct gbx_outcome *outcome,
+                         struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        int fds[GBX_SPEC_MAX_MOUNTS], r;
+        size_t count = 0;
+
+        for (size_t i = 0; i < run->spec.mount_count; i++)
+                for (size_t j = 0; j < run->mount_count; j++)
+                        if (run->mounts[j].target == run->spec.mounts[i].target &&
+                            run->spec.mounts[i].kind == GBX_MOUNT_TMPFS && run->spec.mounts[i].writable)
+                                fds[count++] = run->mounts[j].mount;
+        r = gbx_result_format(run, outcome, &text, err);
+        return r < 0 ? r : gbx_channel_send_all(connection, text.data, text.size, fds, count, err);
+}
+
+/* One order, from connection to answer. `ret_started` tells whether init was given it. */
+static int serve(struct gbx_run *run, struct gbx_guard *guard, int connection, struct gbx_error *err) {
+        static struct gbx_outcome outcome;
+        static char text[GBX_ORDER_LIMIT];
+        int fds[GBX_ORDER_DESCRIPTORS], count, r;
+        uint64_t started_us = 0;
+        size_t size = 0;
+
+        count = gbx_channel_receive_message(connection, text, sizeof text, &size, fds, GBX_ORDER_DESCRIPTORS, err);
+        r = count < 0 ? count : gbx_order_parse(run->order, &run->spec, text, size, (size_t)count, err);
+        if (r == 0) {
+                if (run->order->name[0])
+                        run->spec.name = run->order->name;
+                started_us = gbx_monotonic_us();
+                r = gbx_channel_send_all(run->channel[0], "", 1, fds, (size_t)count, err);
+        }
+        for (int i = 0; i < count; i++)
+                (void)close(fds[i]);
+        if (r < 0)
+                return r;
+        r = gbx_supervise(run, guard, started_us, &outcome, err);
+        run->init = -1;
+        r = gbx_run_clean(run, guard, r, err);
+        return r < 0 ? r : answer_result(connection, run, &outcome, err);
+}
+
+static void end_unused(struct gbx_run *run, struct gbx_guard *guard) {
+        if (run->init > 0) {
+                (void)kill(run->init, SIGKILL);
+                while (waitpid(run->init, NULL, __WALL) < 0 && errno == EINTR)
+                        ;
+                run->init = -1;
+                (void)gbx_run_clean(run, guard, 0, NULL);
+        } else if (guard->pid > 0) {
+                (void)gbx_run_clean(run, guard, 0, NULL);
+        }
+}
+
+/* A sandbox's launcher: prepares, waits for its one order, serves it. Returns an exit status. */
+static int keep_sandbox(struct pool *pool) {
+        static struct gbx_run run = GBX_RUN_NOTHING;
+        static struct gbx_guard guard = { .pid = -1 };
+        gbx_auto(gbx_close_fd) int connection = -1;
+        struct gbx_error err = {};
+        uint64_t started_us;
+        int r;
+
+        run.spec = pool->spec;
+        run.late_confinement = pool->late_confinement;
+        run.order = mmap(NULL, sizeof *run.order, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        r = run.order == MAP_FAILED ? gbx_fail_errno(&err, "cannot map the order") : gbx_prepare_begin(&run, &err);
+        if (r == 0)
+                r = gbx_prepare_launch(&run, &guard, &started_us, &err);
+        if (r == 0)
+                r = wait_until_ready(&run, &err);
+        if (r < 0) {
+                (void)fprintf(stderr, "gbx-sandbox: %s\n", err.message);
+                end_unused(&run, &guard);
+                (void)!write(pool->ready, "-", 1);
+                return EXIT_NOT_PREPARED;
+        }
+        (void)!write(pool->ready, "+", 1);
+        do
+                connection = accept4(pool->listener, NULL, NULL, SOCK_CLOEXEC);
+        while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
+        r = connection < 0 ? gbx_fail_errno(&err, "cannot accept a connection") : serve(&run, &guard, connection, &err);
+        if (r < 0) {
+                end_unused(&run, &guard);
+                if (connection >= 0)
+                        (void)answer_error(connection, &err);
+        }
+        return EXIT_USED;
+}
+
+static int start_sandbox(struct pool *pool, struct gbx_error *err) {
+        pid_t parent = getpid(), pid = fork();
+
+        if (pid < 0)
+                return gbx_fail_errno(err, "cannot fork");
+        if (pid > 0)
+                return 0;
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+                _exit(EXIT_NOT_PREPARED);
+        _exit(keep_sandbox(pool));
+}
+
+static int fill(struct pool *pool, unsigned size, struct gbx_error *err) {
+        for (unsigned i = 0; i < size; i++) {
+                int r = start_sandbox(pool, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int wait_for_all(int ready, unsigned size, struct gbx_error *err) {
+        for (unsigned i = 0; i < size;) {
+                char word;
+                ssize_t n = read(ready, &word, 1);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n != 1 || word != '+')
+                        return gbx_fail(err, -ECHILD, "the pool's sandboxes cannot be prepared");
+                i++;
+        }
+        return 0;
+}
+
+/* Makes a new sandbox for each that was used. */
+static int keep_full(struct pool *pool, struct gbx_error *err) {
+        for (;;) {
+                int status, r = 0;
+
+                if (wait(&status) < 0) {
+                        if (errno != EINTR)
+                                return gbx_fail_errno(err, "cannot wait for the pool's sandboxes");
+                        continue;
+                }
+                if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_USED)
+                        (void)usleep(100 * 1000); /* it said why; not so often that it floods */
+                r = start_sandbox(pool, err);
+                if (r < 0)
+                        return r;
+        }
+}
+
+static int keep_pool(struct pool *pool, unsigned size, struct gbx_error *err) {
+        int ends[2], r;
+
+        if (pipe2(ends, O_CLOEXEC) < 0)
+                return gbx_fail_errno(err, "cannot make a pipe");
+        pool->ready = ends[1];
+        r = fill(pool, size, err);
+        if (r == 0)
+                r = wait_for_all(ends[0], size, err);
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        pool->ready = -1;
+        if (r < 0)
+                return r;
+        (void)puts("ready");
+        (void)fflush(stdout);
+        return keep_full(pool, err);
+}
+
+int gbx_pool(const char *spec_path, const char *path, int listener, unsigned size) {
+        struct pool pool = { .listener = listener, .ready = -1 };
+        struct gbx_error err = {};
+        int r = gbx_spec_read(&pool.spec, spec_path, &err);
+
+        if (r == 0)
+                r = check_spec(&pool, &err);
+        if (r == 0 && listener < 0) {
+                r = make_listener(path, &err);
+                pool.listener = r;
+        }
+        if (r >= 0) {
+                (void)signal(SIGPIPE, SIG_IGN);
+                r = keep_pool(&pool, size, &err);
+        }
+        (void)fprintf(stderr, "gbx-sandbox: %s\n", err.message);
+        return r == -EINVAL ? GBX_EXIT_USAGE : GBX_EXIT_FAILED;
+}

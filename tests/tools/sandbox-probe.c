@@ -1,0 +1,60 @@
+/*
+ * A job that does what its arguments say, and prints what came of it
+ *
+ *   sandbox-probe [write PATH | list PATH | socket | status | exit N]...
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void print_file(const char *path) {
+        char line[256];
+        FILE *file = fopen(path, "re");
+
+        while (file && fgets(line, sizeof line, file))
+                fputs(line, stdout);
+        if (file)
+                (void)fclose(file);
+}
+
+static void write_file(const char *path) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+        printf("write %s: %s\n", path, fd >= 0 && write(fd, "x", 1) == 1 ? "ok" : strerror(errno));
+}
+
+static void list(const char *path) {
+        DIR *directory = opendir(path);
+        struct dirent *entry;
+
+        printf("list %s:", path);
+        while (directory && (entry = readdir(directory)))
+                if (entry->d_name[0] != '.')
+                        printf(" %s", entry->d_name);
+        putchar('\n');
+        if (directory)
+                (void)closedir(directory);
+}
+
+int main(int argc, char **argv) {
+        for (int i = 1; i < argc; i++) {
+                const char *next = i + 1 < argc ? argv[i + 1] : "";
+
+                if (strcmp(argv[i], "write") == 0)
+                        write_file(next), i++;
+                else if (strcmp(argv[i], "list") == 0)
+                        list(next), i++;
+                else if (strcmp(argv[i], "socket") == 0)
+                        printf("socket: %s\n", socket(AF_INET, SOCK_STREAM, 0) < 0 ? strerror(errno) : "ok");
+                else if (strcmp(argv[i], "status") == 0)
+                        print_file("/proc/self/status");
+                else if (strcmp(argv[i], "exit") == 0)
+                        return atoi(next);
+        }
+        return 0;
+}
