@@ -130,18 +130,18 @@ int gbx_dataset_open(struct gbx_dataset **ret, int root, const char *name, const
 
 static bool convert(const struct gbx_csv_field *field, struct gbx_value *value) {
         switch (value->type) {
-        case GBX_TYPE_INTEGER:
+        case GBX_VALUE_INTEGER:
                 return gbx_typed_integer(field->data, field->size, &value->integer);
-        case GBX_TYPE_DECIMAL:
+        case GBX_VALUE_DECIMAL:
                 return gbx_typed_decimal(field->data, field->size, &value->decimal);
-        case GBX_TYPE_BOOLEAN:
+        case GBX_VALUE_BOOLEAN:
                 return gbx_typed_boolean(field->data, field->size, &value->boolean);
-        case GBX_TYPE_DATE:
+        case GBX_VALUE_DATE:
                 if (!gbx_typed_date(field->data, field->size))
                         return false;
                 break;
-        case GBX_TYPE_TEXT:
-        case GBX_TYPE_COUNT_:
+        case GBX_VALUE_TEXT:
+        case GBX_VALUE_COUNT_:
                 break;
         }
         value->text.data = field->data;
@@ -167,7 +167,7 @@ int gbx_dataset_next(struct gbx_dataset *dataset, const struct gbx_value **ret_v
                 return gbx_fail(err, -EINVAL, "dataset '%s', line %llu, column '%s': %s%s", dataset->name,
                                 (unsigned long long)row.line, dataset->columns[i]->name,
                                 value->missing ? "a value is required" : "not a value of type ",
-                                value->missing ? "" : gbx_type_name(value->type));
+                                value->missing ? "" : gbx_value_type_name(value->type));
         }
         *ret_values = dataset->values;
         return 1;

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 struct gbx_value {
-        enum gbx_type type;
+        enum gbx_value_type type;
         bool missing;
         union {
                 int64_t integer;

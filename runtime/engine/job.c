@@ -100,7 +100,7 @@ static int read_column(const char *path, const json_t *json, struct gbx_columns 
 
         if (!name || !*name || strlen(name) > GBX_JOB_NAME_MAX)
                 return gbx_fail(err, -EINVAL, "%s: column %zu: no name", path, columns->count + 1);
-        if (!type || !gbx_type_parse(type, &column.type))
+        if (!type || !gbx_value_type_parse(type, &column.type))
                 return gbx_fail(err, -EINVAL, "%s: column '%s': type is not integer, decimal, text, date or boolean",
                                 path, name);
         if (missing && !json_is_boolean(missing))

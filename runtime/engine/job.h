@@ -29,7 +29,7 @@ enum {
 
 struct gbx_column {
         char *name;
-        enum gbx_type type;
+        enum gbx_value_type type;
         bool required; /* "missing": false */
 };
 

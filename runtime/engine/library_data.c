@@ -56,7 +56,7 @@ static int data_schema(lua_State *state) {
                 lua_createtable(state, 0, 3);
                 (void)lua_pushstring(state, columns.columns[i].name);
                 lua_setfield(state, -2, "name");
-                (void)lua_pushstring(state, gbx_type_name(columns.columns[i].type));
+                (void)lua_pushstring(state, gbx_value_type_name(columns.columns[i].type));
                 lua_setfield(state, -2, "type");
                 lua_pushboolean(state, !columns.columns[i].required);
                 lua_setfield(state, -2, "missing");
@@ -130,18 +130,18 @@ static uint64_t push_value(lua_State *state, const struct gbx_value *value) {
                 return 1;
         }
         switch (value->type) {
-        case GBX_TYPE_INTEGER:
+        case GBX_VALUE_INTEGER:
                 lua_pushinteger(state, value->integer);
                 return 1;
-        case GBX_TYPE_DECIMAL:
+        case GBX_VALUE_DECIMAL:
                 lua_pushnumber(state, value->decimal);
                 return 1;
-        case GBX_TYPE_BOOLEAN:
+        case GBX_VALUE_BOOLEAN:
                 lua_pushboolean(state, value->boolean);
                 return 1;
-        case GBX_TYPE_TEXT:
-        case GBX_TYPE_DATE:
-        case GBX_TYPE_COUNT_:
+        case GBX_VALUE_TEXT:
+        case GBX_VALUE_DATE:
+        case GBX_VALUE_COUNT_:
                 break;
         }
         (void)lua_pushlstring(state, value->text.data, value->text.size);

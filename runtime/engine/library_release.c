@@ -75,7 +75,7 @@ static void read_column(lua_State *state, size_t number, struct gbx_table_column
         check_fields(state, description, "column", known);
         read_unit(state, description, number, column);
         type = text_field(state, description, "type");
-        if (!type || !gbx_type_parse(type, &column->type))
+        if (!type || !gbx_value_type_parse(type, &column->type))
                 refuse(state, "column %zu: type is not integer, decimal, text, date or boolean", number);
         role = text_field(state, description, "role");
         if (!role || !gbx_role_parse(role, &column->role))
@@ -94,18 +94,18 @@ static bool read_cell(lua_State *state, const struct gbx_table_column *column, s
         if (ret->missing)
                 return true;
         switch (column->type) {
-        case GBX_TYPE_INTEGER:
+        case GBX_VALUE_INTEGER:
                 ret->integer = lua_tointegerx(state, -1, &is_whole);
                 return lua_type(state, -1) == LUA_TNUMBER && is_whole;
-        case GBX_TYPE_DECIMAL:
+        case GBX_VALUE_DECIMAL:
                 ret->decimal = lua_tonumber(state, -1);
                 return lua_type(state, -1) == LUA_TNUMBER;
-        case GBX_TYPE_BOOLEAN:
+        case GBX_VALUE_BOOLEAN:
                 ret->boolean = lua_toboolean(state, -1);
                 return lua_isboolean(state, -1);
-        case GBX_TYPE_TEXT:
-        case GBX_TYPE_DATE:
-        case GBX_TYPE_COUNT_:
+        case GBX_VALUE_TEXT:
+        case GBX_VALUE_DATE:
+        case GBX_VALUE_COUNT_:
                 break;
         }
         if (lua_type(state, -1) != LUA_TSTRING)
@@ -136,7 +136,7 @@ static void read_row(lua_State *state, const struct gbx_table *table, size_t num
                 (void)push_field(state, row, table->columns[i].name);
                 if (!read_cell(state, &table->columns[i], &cells[i]))
                         refuse(state, "table '%s', row %zu, column '%s': not of type %s", table->name, number,
-                               table->columns[i].name, gbx_type_name(table->columns[i].type));
+                               table->columns[i].name, gbx_value_type_name(table->columns[i].type));
                 found += !cells[i].missing;
                 lua_pop(state, 1);
         }

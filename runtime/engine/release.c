@@ -88,36 +88,46 @@ static int add_output(struct gbx_release *release, json_t *output, struct gbx_er
 
 /* --- checks --------------------------------------------------------------------- */
 
+/* Names of columns go into a header that people and programs read. */
+static bool is_identifier(const char *text) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+        size_t size = strspn(text, letters);
+
+        return size > 0 && size <= GBX_RELEASE_NAME_MAX && !text[size] && (*text < '0' || *text > '9');
+}
+
 static int check_columns(const struct gbx_table *table, struct gbx_error *err) {
         if (table->width == 0 || table->width > GBX_RELEASE_COLUMNS_MAX)
                 return gbx_fail(err, -EINVAL, "not 1 to %d columns", GBX_RELEASE_COLUMNS_MAX);
         for (size_t i = 0; i < table->width; i++) {
                 const struct gbx_table_column *column = &table->columns[i];
-                bool number = column->type == GBX_TYPE_INTEGER || column->type == GBX_TYPE_DECIMAL;
+                bool number = column->type == GBX_VALUE_INTEGER || column->type == GBX_VALUE_DECIMAL;
 
-                if (!*column->name || strlen(column->name) > GBX_JOB_NAME_MAX ||
-                    !gbx_utf8_valid(column->name, strlen(column->name)))
-                        return gbx_fail(err, -EINVAL, "column %zu: not a name of 1 to %d bytes of UTF-8", i + 1,
-                                        GBX_JOB_NAME_MAX);
+                if (!is_identifier(column->name))
+                        return gbx_fail(err, -EINVAL,
+                                        "column %zu: its name is not 1 to %d letters, digits and '_', no digit first", i + 1,
+                                        GBX_RELEASE_NAME_MAX);
                 for (size_t k = 0; k < i; k++)
                         if (strcmp(column->name, table->columns[k].name) == 0)
                                 return gbx_fail(err, -EINVAL, "two columns '%s'", column->name);
-                if (column->role == GBX_ROLE_COUNT && column->type != GBX_TYPE_INTEGER)
+                if (column->role == GBX_ROLE_COUNT && column->type != GBX_VALUE_INTEGER)
                         return gbx_fail(err, -EINVAL, "column '%s': a count is an integer", column->name);
-                if (column->role == GBX_ROLE_KEY && column->type == GBX_TYPE_DECIMAL)
+                if (column->role == GBX_ROLE_KEY && column->type == GBX_VALUE_DECIMAL)
                         return gbx_fail(err, -EINVAL, "column '%s': a decimal is no key", column->name);
                 if (column->unit.steps && (!number || column->role != GBX_ROLE_VALUE))
                         return gbx_fail(err, -EINVAL, "column '%s': only a value that is a number has a unit",
                                         column->name);
-                if (column->unit.decimals > 0 && column->type == GBX_TYPE_INTEGER)
+                if (column->unit.decimals > 0 && column->type == GBX_VALUE_INTEGER)
                         return gbx_fail(err, -EINVAL, "column '%s': the unit of an integer is an integer", column->name);
         }
         return 0;
 }
 
+static const size_t table_name_max = GBX_RELEASE_NAME_MAX - (sizeof ".csv" - 1);
+
 static int check_table(const struct gbx_table *table, struct gbx_error *err) {
-        if (!gbx_name_valid(table->name) || strlen(table->name) > 60)
-                return gbx_fail(err, -EINVAL, "a table's name has 1 to 60 of a-z, 0-9, '.', '_' and '-'");
+        if (!gbx_name_valid(table->name) || strlen(table->name) > table_name_max)
+                return gbx_fail(err, -EINVAL, "a table's name has 1 to %zu of a-z, 0-9, '.', '_' and '-'", table_name_max);
         if (table->rows > GBX_RELEASE_ROWS_MAX)
                 return gbx_fail(err, -EINVAL, "table '%s': more than %d rows", table->name, GBX_RELEASE_ROWS_MAX);
         return 0;
@@ -132,15 +142,15 @@ static int compare_values(const struct gbx_value *a, const struct gbx_value *b) 
         if (a->missing || b->missing)
                 return b->missing - a->missing;
         switch (a->type) {
-        case GBX_TYPE_INTEGER:
+        case GBX_VALUE_INTEGER:
                 return (a->integer > b->integer) - (a->integer < b->integer);
-        case GBX_TYPE_DECIMAL:
+        case GBX_VALUE_DECIMAL:
                 return (a->decimal > b->decimal) - (a->decimal < b->decimal);
-        case GBX_TYPE_BOOLEAN:
+        case GBX_VALUE_BOOLEAN:
                 return a->boolean - b->boolean;
-        case GBX_TYPE_TEXT:
-        case GBX_TYPE_DATE:
-        case GBX_TYPE_COUNT_:
+        case GBX_VALUE_TEXT:
+        case GBX_VALUE_DATE:
+        case GBX_VALUE_COUNT_:
                 break;
         }
         common = a->text.size < b->text.size ? a->text.size : b->text.size;
@@ -203,7 +213,7 @@ static json_t *describe(const struct gbx_table *table, const char *file) {
 
         for (size_t i = 0; i < table->width; i++) {
                 const struct gbx_table_column *column = &table->columns[i];
-                json_t *json = json_pack("{s:s, s:s, s:s}", "name", column->name, "type", gbx_type_name(column->type),
+                json_t *json = json_pack("{s:s, s:s, s:s}", "name", column->name, "type", gbx_value_type_name(column->type),
                                          "role", gbx_role_name(column->role));
 
                 if (column->unit.steps)

@@ -23,6 +23,7 @@ enum {
         GBX_RELEASE_COLUMNS_MAX = 256,
         GBX_RELEASE_ROWS_MAX = 1000000,
         GBX_RELEASE_TEXT_MAX = 65536, /* bytes of one field */
+        GBX_RELEASE_NAME_MAX = 64,    /* bytes of a file's or a column's name */
         GBX_UNIT_DECIMALS_MAX = 9,
 };
 
@@ -43,7 +44,7 @@ struct gbx_unit {
 
 struct gbx_table_column {
         const char *name;
-        enum gbx_type type;
+        enum gbx_value_type type;
         enum gbx_role role;
         struct gbx_unit unit;
 };

@@ -92,18 +92,18 @@ int gbx_release_format(const struct gbx_value *value, const struct gbx_unit *uni
         if (value->missing)
                 return 0;
         switch (value->type) {
-        case GBX_TYPE_INTEGER:
+        case GBX_VALUE_INTEGER:
                 return format_integer(value->integer, unit, buffer, err);
-        case GBX_TYPE_DECIMAL:
+        case GBX_VALUE_DECIMAL:
                 return format_decimal(value->decimal, unit, buffer, err);
-        case GBX_TYPE_BOOLEAN:
+        case GBX_VALUE_BOOLEAN:
                 return gbx_buffer_printf(buffer, err, "%s", value->boolean ? "true" : "false");
-        case GBX_TYPE_DATE:
+        case GBX_VALUE_DATE:
                 if (!gbx_typed_date(value->text.data, value->text.size))
                         return gbx_fail(err, -EINVAL, "not a date (YYYY-MM-DD)");
                 break;
-        case GBX_TYPE_TEXT:
-        case GBX_TYPE_COUNT_:
+        case GBX_VALUE_TEXT:
+        case GBX_VALUE_COUNT_:
                 break;
         }
         return format_text(value->text.data, value->text.size, buffer, err);

@@ -4,17 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[GBX_TYPE_COUNT_] = {
-        [GBX_TYPE_INTEGER] = "integer", [GBX_TYPE_DECIMAL] = "decimal", [GBX_TYPE_TEXT] = "text",
-        [GBX_TYPE_DATE] = "date",       [GBX_TYPE_BOOLEAN] = "boolean",
+static const char *const names[GBX_VALUE_COUNT_] = {
+        [GBX_VALUE_INTEGER] = "integer", [GBX_VALUE_DECIMAL] = "decimal", [GBX_VALUE_TEXT] = "text",
+        [GBX_VALUE_DATE] = "date",       [GBX_VALUE_BOOLEAN] = "boolean",
 };
 
-const char *gbx_type_name(enum gbx_type type) { return names[type]; }
+const char *gbx_value_type_name(enum gbx_value_type type) { return names[type]; }
 
-bool gbx_type_parse(const char *name, enum gbx_type *ret) {
-        for (int i = 0; i < GBX_TYPE_COUNT_; i++)
+bool gbx_value_type_parse(const char *name, enum gbx_value_type *ret) {
+        for (int i = 0; i < GBX_VALUE_COUNT_; i++)
                 if (strcmp(name, names[i]) == 0) {
-                        *ret = (enum gbx_type)i;
+                        *ret = (enum gbx_value_type)i;
                         return true;
                 }
         return false;

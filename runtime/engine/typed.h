@@ -16,17 +16,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum gbx_type {
-        GBX_TYPE_INTEGER,
-        GBX_TYPE_DECIMAL,
-        GBX_TYPE_TEXT,
-        GBX_TYPE_DATE,
-        GBX_TYPE_BOOLEAN,
-        GBX_TYPE_COUNT_,
+enum gbx_value_type {
+        GBX_VALUE_INTEGER,
+        GBX_VALUE_DECIMAL,
+        GBX_VALUE_TEXT,
+        GBX_VALUE_DATE,
+        GBX_VALUE_BOOLEAN,
+        GBX_VALUE_COUNT_,
 };
 
-const char *gbx_type_name(enum gbx_type type);
-bool gbx_type_parse(const char *name, enum gbx_type *ret);
+const char *gbx_value_type_name(enum gbx_value_type type);
+bool gbx_value_type_parse(const char *name, enum gbx_value_type *ret);
 
 /* Each returns false, and leaves `ret` alone, if the text is no such value. */
 bool gbx_typed_integer(const char *text, size_t size, int64_t *ret);

@@ -157,6 +157,9 @@ a,2010,2,0.00,0,0.3333333333333333
 		{ name = "../t", columns = { { name = "a", type = "text", role = "key" } }, rows = {} }
 		{ name = "t", columns = {}, rows = {} }
 		{ name = "t", columns = { { name = "a", type = "text" } }, rows = {} }
+		{ name = "t", columns = { { name = "1a", type = "text", role = "key" } }, rows = {} }
+		{ name = "t", columns = { { name = "=a", type = "text", role = "key" } }, rows = {} }
+		{ name = "t", columns = { { name = "a", type = "text", role = "key" }, { name = "a", type = "text", role = "key" } }, rows = {} }
 		{ name = "t", columns = { { name = "a", type = "string", role = "key" } }, rows = {} }
 		{ name = "t", columns = { { name = "a", type = "text", role = "key", unit = 1 } }, rows = {} }
 		{ name = "t", columns = { { name = "a", type = "decimal", role = "count" } }, rows = {} }
@@ -269,4 +272,46 @@ a,2010,2,0.00,0,0.3333333333333333
         [ "$(cd "$root/tree" && find . | sort | tr '\n' ' ')" = \
                 '. ./bin ./bin/gbx-lua ./data ./dev ./etc ./job ./out ./proc ./tmp ' ]
         ! strings -n 6 "$root/tree/bin/gbx-lua" | grep -F "$PWD"
+}
+
+# in_sandbox PROFILE IMAGE ARGUMENTS...: runs a job of $root; $result is gbx-sandbox's account.
+in_sandbox() {
+        local profile=$1 image=$2 digest
+        digest=$(cat "$BUILD/images/$image.digest")
+        shift 2
+        chmod 755 "$root" && rm -rf "$root/out" && mkdir -m 1777 "$root/out"
+        jq -n --arg root "$root" --arg digest "$digest" --arg profile "$profile" \
+                --arg image "$PWD/$BUILD/images/$image-${digest#sha256:}.squashfs" '{
+                version: 1, name: "engine-test", image: {file: $image, digest: $digest}, argv: $ARGS.positional,
+                profile: $profile, pass_fds: {"3": 4}, stdin: null,
+                mounts: [{target: "/data", directory: ($root + "/data")},
+                         {target: "/job", directory: ($root + "/job"), executable: true},
+                         {target: "/out", directory: ($root + "/out"), writable: true}],
+                limits: {wall_ms: 30000, cpu_ms: 30000, memory_bytes: 268435456, pids: 16, open_files: 64,
+                         file_bytes: 67108864, denials: 1000}}' --args "$@" >"$root/spec.json"
+        run bash -c '"$1" run "$2/spec.json" --result-fd 5 4>"$2/report" 5>"$2/result" 2>&1' - "$BUILD/gbx-sandbox" "$root"
+        echo "$output"
+        [ "$status" -eq 0 ]
+        result=$(cat "$root/result")
+        echo "$result"
+}
+
+@test "in the sandbox both engines give the same table, and no system call is denied" {
+        [ "$(id -u)" -eq 0 ] || skip "needs root"
+        credit
+        params '{"by": ["home"]}'
+        cp scripts/demo/default-rate.lua "$root/job/script.lua"
+        cp "$BUILD/demo/scorecard" "$root/job/program"
+        in_sandbox lua lua /bin/gbx-lua /job/script.lua
+        [ "$(jq -c '[.outcome, .exit_code, .denied_total]' <<<"$result")" = '["exited",0,0]' ]
+        [ "$(tail -n 1 "$root/report")" = '{"end":"done"}' ]
+        mv "$root/out" "$root/out.lua"
+        in_sandbox native native-min /job/program
+        [ "$(jq -c '[.outcome, .exit_code, .denied_total]' <<<"$result")" = '["exited",0,0]' ]
+        diff -r "$root/out.lua" "$root/out"
+        # an end with an error passes through as well
+        echo 'error(data.names()[1])' >"$root/job/script.lua"
+        in_sandbox lua lua /bin/gbx-lua /job/script.lua
+        [ "$(jq -c '[.outcome, .exit_code, .denied_total]' <<<"$result")" = '["exited",1,0]' ]
+        [ "$(tail -n 1 "$root/report")" = '{"end":"error","rule":"runtime-error","line":1}' ]
 }

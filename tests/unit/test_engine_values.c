@@ -127,33 +127,33 @@ static void units(void **state) {
 
 static void rounding(void **state) {
         static const struct {
-                enum gbx_type type;
+                enum gbx_value_type type;
                 double value; /* also of an integer */
                 const char *unit;
                 const char *text; /* NULL: refused */
         } cases[] = {
-                { GBX_TYPE_DECIMAL, 0.12345, "0.001", "0.123" },
-                { GBX_TYPE_DECIMAL, -0.0004, "0.001", "0.000" },
-                { GBX_TYPE_DECIMAL, -0.0006, "0.001", "-0.001" },
-                { GBX_TYPE_DECIMAL, 1, "0.001", "1.000" },
-                { GBX_TYPE_DECIMAL, 0.125, "0.05", "0.10" }, /* halves to the even multiple */
-                { GBX_TYPE_DECIMAL, 0.175, "0.25", "0.25" },
-                { GBX_TYPE_DECIMAL, -7.5, "5", "-10" },
-                { GBX_TYPE_DECIMAL, 1234567.89, "1000", "1235000" },
-                { GBX_TYPE_DECIMAL, 1e300, "1", NULL },
-                { GBX_TYPE_DECIMAL, 1e10, "0.000000001", NULL },
-                { GBX_TYPE_DECIMAL, INFINITY, "1", NULL },
-                { GBX_TYPE_DECIMAL, NAN, NULL, NULL },
-                { GBX_TYPE_DECIMAL, 0.1, NULL, "0.1" },
-                { GBX_TYPE_DECIMAL, -0.0, NULL, "0" },
-                { GBX_TYPE_DECIMAL, 0.1 + 0.2, NULL, "0.30000000000000004" },
-                { GBX_TYPE_INTEGER, 1499, "1000", "1000" },
-                { GBX_TYPE_INTEGER, 1500, "1000", "2000" },
-                { GBX_TYPE_INTEGER, -1500, "1000", "-2000" },
-                { GBX_TYPE_INTEGER, 7, "3", "6" },
-                { GBX_TYPE_INTEGER, 8, "3", "9" },
-                { GBX_TYPE_INTEGER, -9, NULL, "-9" },
-                { GBX_TYPE_INTEGER, -0x1p63, "1000", NULL },
+                { GBX_VALUE_DECIMAL, 0.12345, "0.001", "0.123" },
+                { GBX_VALUE_DECIMAL, -0.0004, "0.001", "0.000" },
+                { GBX_VALUE_DECIMAL, -0.0006, "0.001", "-0.001" },
+                { GBX_VALUE_DECIMAL, 1, "0.001", "1.000" },
+                { GBX_VALUE_DECIMAL, 0.125, "0.05", "0.10" }, /* halves to the even multiple */
+                { GBX_VALUE_DECIMAL, 0.175, "0.25", "0.25" },
+                { GBX_VALUE_DECIMAL, -7.5, "5", "-10" },
+                { GBX_VALUE_DECIMAL, 1234567.89, "1000", "1235000" },
+                { GBX_VALUE_DECIMAL, 1e300, "1", NULL },
+                { GBX_VALUE_DECIMAL, 1e10, "0.000000001", NULL },
+                { GBX_VALUE_DECIMAL, INFINITY, "1", NULL },
+                { GBX_VALUE_DECIMAL, NAN, NULL, NULL },
+                { GBX_VALUE_DECIMAL, 0.1, NULL, "0.1" },
+                { GBX_VALUE_DECIMAL, -0.0, NULL, "0" },
+                { GBX_VALUE_DECIMAL, 0.1 + 0.2, NULL, "0.30000000000000004" },
+                { GBX_VALUE_INTEGER, 1499, "1000", "1000" },
+                { GBX_VALUE_INTEGER, 1500, "1000", "2000" },
+                { GBX_VALUE_INTEGER, -1500, "1000", "-2000" },
+                { GBX_VALUE_INTEGER, 7, "3", "6" },
+                { GBX_VALUE_INTEGER, 8, "3", "9" },
+                { GBX_VALUE_INTEGER, -9, NULL, "-9" },
+                { GBX_VALUE_INTEGER, -0x1p63, "1000", NULL },
         };
 
         (void)state;
@@ -163,7 +163,7 @@ static void rounding(void **state) {
                 struct gbx_unit unit = {};
                 int r;
 
-                if (cases[i].type == GBX_TYPE_INTEGER)
+                if (cases[i].type == GBX_VALUE_INTEGER)
                         value.integer = (int64_t)cases[i].value;
                 else
                         value.decimal = cases[i].value;
