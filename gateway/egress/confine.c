@@ -8,6 +8,7 @@
 #include <linux/securebits.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -137,6 +138,9 @@ int gbx_egress_confine(struct gbx_error *err) {
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
             setrlimit(RLIMIT_CORE, &no_core) < 0)
                 return gbx_fail_errno(err, "no_new_privs, dumpable, core limit");
+        /* Changing the user has undone the tie to the starter. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                return gbx_fail_errno(err, "cannot tie the proxy to its starter");
         r = forbid_files(err);
         if (r < 0)
                 return r;

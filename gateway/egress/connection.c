@@ -274,6 +274,7 @@ void gbx_connection_flush(struct gbx_connection *connection) {
 
 static void answer_socks(struct gbx_connection *connection, enum gbx_refusal refusal) {
         uint8_t reply[GBX_SOCKS_REPLY_SIZE];
+        int code = GBX_SOCKS_NOT_ALLOWED;
 
         if (connection->stage == GBX_STAGE_GREETING) {
                 static const uint8_t no_method[] = { GBX_SOCKS_VERSION, 0xff };
@@ -281,8 +282,11 @@ static void answer_socks(struct gbx_connection *connection, enum gbx_refusal ref
                 (void)bufferevent_write(connection->client, no_method, sizeof no_method);
                 return;
         }
-        gbx_socks_write_reply(refusal == GBX_REFUSAL_CONNECT || refusal == GBX_REFUSAL_RESOLVE ? GBX_SOCKS_UNREACHABLE
-                                                                                             : GBX_SOCKS_NOT_ALLOWED, reply);
+        if (connection->socks_reply)
+                code = connection->socks_reply;
+        else if (refusal == GBX_REFUSAL_CONNECT || refusal == GBX_REFUSAL_RESOLVE)
+                code = GBX_SOCKS_UNREACHABLE;
+        gbx_socks_write_reply(code, reply);
         (void)bufferevent_write(connection->client, reply, sizeof reply);
 }
 

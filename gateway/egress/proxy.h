@@ -120,6 +120,7 @@ struct gbx_connection {
         int64_t stage_since_ms, active_ms;
         struct gbx_flow flow;
         bool socks;              /* refusals are SOCKS replies until the tunnel stands */
+        int socks_reply;         /* of a request that could not be read; 0: by the refusal */
         size_t scanned;          /* of a head, so far */
 
         /* A tunnel: where it leads, and what it is. */

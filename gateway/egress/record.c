@@ -15,7 +15,7 @@ enum {
 
 struct gbx_recorder {
         int fd;
-        struct event *writable;
+        struct event *writable, *closed;
         struct gbx_buffer pending;
         size_t written; /* of `pending` */
         bool broken;
@@ -57,6 +57,12 @@ static void on_writable(evutil_socket_t fd, short events, void *userdata) {
         (void)flush(userdata);
 }
 
+/* Nothing is ever read from this end: it becomes "readable" when the reader is gone. */
+static void on_closed(evutil_socket_t fd, short events, void *userdata) {
+        (void)fd, (void)events;
+        (void)fail(userdata);
+}
+
 int gbx_recorder_new(struct gbx_recorder **ret, struct event_base *base, int fd, void (*broken)(void *userdata),
                      void *userdata, struct gbx_error *err) {
         struct gbx_recorder *recorder;
@@ -70,9 +76,10 @@ int gbx_recorder_new(struct gbx_recorder **ret, struct event_base *base, int fd,
         *recorder = (struct gbx_recorder){ .fd = fd, .on_broken = broken, .userdata = userdata,
                                            .tokens = REFUSALS_BURST * 1000 };
         recorder->writable = event_new(base, fd, EV_WRITE, on_writable, recorder);
-        if (!recorder->writable) {
-                free(recorder);
-                return gbx_fail_memory(err);
+        recorder->closed = event_new(base, fd, EV_READ, on_closed, recorder);
+        if (!recorder->writable || !recorder->closed || event_add(recorder->closed, NULL) < 0) {
+                gbx_recorder_free(recorder);
+                return gbx_fail(err, -EINVAL, "descriptor %d for events is not the end of a pipe", fd);
         }
         *ret = recorder;
         return 0;
@@ -89,7 +96,10 @@ struct gbx_recorder *gbx_recorder_free(struct gbx_recorder *recorder) {
                 (void)fcntl(recorder->fd, F_SETFL, flags & ~O_NONBLOCK);
                 (void)flush(recorder);
         }
-        event_free(recorder->writable);
+        if (recorder->writable)
+                event_free(recorder->writable);
+        if (recorder->closed)
+                event_free(recorder->closed);
         gbx_buffer_free(&recorder->pending);
         free(recorder);
         return NULL;

@@ -64,7 +64,7 @@ void gbx_tunnel_socks(struct gbx_connection *connection) {
         size_t size = evbuffer_get_length(input), length;
         struct gbx_authority target;
         const uint8_t *data;
-        int r, reply;
+        int r, reply = 0;
 
         if (size > 512)
                 size = 512; /* more than either message can have */
@@ -85,8 +85,10 @@ void gbx_tunnel_socks(struct gbx_connection *connection) {
                         gbx_tunnel_open(connection, &target);
                 }
         }
-        if (r < 0)
+        if (r < 0) {
+                connection->socks_reply = reply;
                 gbx_connection_refuse(connection, GBX_REFUSAL_SYNTAX);
+        }
 }
 
 /* From here on the client's side is TLS that ends in the proxy. */

@@ -141,3 +141,113 @@ print(urllib.request.urlopen("https://api.test/v1/hello").read().decode())'
         [ "$output" = 502 ] || [ "$output" = 429 ]
         [ "$(events '.[-1].reasons')" = '["quota"]' ]
 }
+
+
+@test "a rule's rate is kept within five percent, in both directions" {
+        lab_config <<<"[$(jq -c '.rate=4194304' <<<"$plain"),$(jq -c '.name="up" | .port=8000 | .rate=4194304' <<<"$plain")]"
+        cat >"$LAB/rates" <<'END'
+curl -s -o /dev/null -w '%{time_total}\n' http://plain.test/v1/large
+head -c 16777216 "$LAB/www/v1/large" | curl -s -o /dev/null -w '%{time_total}\n' -H Expect: -H Content-Type: -T - -X POST http://plain.test:8000/v1/ok
+END
+        run -0 job sh "$LAB/rates"
+        # 32 MiB and 16 MiB at 4 MiB a second.
+        echo "# down ${lines[0]} s of 8, up ${lines[1]} s of 4"
+        awk -v t="${lines[0]}" 'BEGIN { exit !(t > 7.6 && t < 8.4) }'
+        awk -v t="${lines[1]}" 'BEGIN { exit !(t > 3.8 && t < 4.2) }'
+}
+
+@test "the cable's rate is kept within five percent" {
+        lab_config <<<"[$plain]"
+        run -0 outside "$BUILD/tests/egress-lab" "$LAB/config.json" "$LAB/events" --rate 4M -- curl -s -o /dev/null -w '%{time_total}' http://plain.test/v1/large
+        echo "# $output s of 8 (and what headers take)"
+        awk -v t="$output" 'BEGIN { exit !(t > 7.6 && t < 8.4) }'
+}
+
+@test "live flows are listed with their rates, and an administrator can cut a flow, a rule, a run" {
+        lab_config <<<"[$(jq -c '.rate=1000000' <<<"$plain"),$echoes]"
+        cat >"$LAB/control.py" <<'END'
+import json, os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect(os.environ["LAB"] + "/control"); s.sendall(sys.argv[1].encode() + b"\n")
+data = b""
+while True:
+    part = s.recv(65536)
+    if not part: break
+    data += part
+print(data.decode(), end="")
+END
+        cat >"$LAB/session" <<'END'
+curl -s -o /dev/null http://plain.test/v1/large & one=$!
+sleep 1
+python3 "$LAB/control.py" '{"command":"flows"}'
+flow=$(python3 "$LAB/control.py" '{"command":"flows"}' | jq '.flows[0].flow')
+python3 "$LAB/control.py" "{\"command\":\"cut\",\"flow\":$flow}"
+wait $one; echo "curl $?"
+python3 "$LAB/control.py" '{"command":"cut","rule":"plain"}'
+curl -s http://plain.test/v1/hello
+python3 "$LAB/control.py" '{"command":"sing"}'
+END
+        run -0 outside "$BUILD/tests/egress-lab" "$LAB/config.json" "$LAB/events" --control "$LAB/control" -- env PATH="/usr/bin:$PATH" sh "$LAB/session"
+        [ "$(jq -c '[.run, .analyst, (.flows | length), (.flows[0].rule), (.flows[0].rate > 300000), .flows[0].path]' <<<"${lines[0]}")" = \
+                '["run-000001","bank-a",1,"plain",true,"/v1/large"]' ]
+        [ "${lines[1]}" = '{"cut":1}' ]
+        [[ ${lines[2]} == "curl "[1-9]* ]]
+        [ "${lines[3]}" = '{"cut":1}' ]
+        [ "${lines[4]}" = "an administrator cut the flow" ]
+        [[ ${lines[5]} == *error* ]]
+        [ ! -e "$LAB/control" ]
+        [ "$(events '[.[] | .reasons[]] | unique')" = '["cut"]' ]
+}
+
+@test "the proxy is confined: no privilege, no files, a filter; its network namespace for jobs has no way out" {
+        lab_config <<<"[$plain]"
+        cat >"$LAB/look" <<'END'
+proxy=$(pgrep -P $PPID gbx-egress)
+grep -hE '^(Uid|CapEff|CapPrm|CapBnd|NoNewPrivs|Seccomp|Groups):' /proc/$proxy/status | tr '\t\n' '  '; echo
+ls /proc/$proxy/root/ | wc -l
+ip route show | wc -l
+END
+        run -0 job sh "$LAB/look"
+        [ "${lines[0]}" = "Uid: 65533 65533 65533 65533 Groups:   CapPrm: 0000000000000000 CapEff: 0000000000000000 CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2 " ]
+        [ "${lines[1]}" = 0 ]
+        [ "${lines[2]}" = 1 ] # the /30, no default route
+}
+
+@test "everything goes with the run, also when its starter is killed" {
+        lab_config <<<"[$plain]"
+        outside "$BUILD/tests/egress-lab" "$LAB/config.json" "$LAB/events" -- sh -c "readlink /proc/self/ns/net >$LAB/namespace; pgrep -P \$PPID gbx-egress >$LAB/proxy; exec sleep 100" 3>&- &
+        until [ -s "$LAB/proxy" ]; do sleep 0.05; done
+        kill -9 "$(ps -o ppid= -p "$(cat "$LAB/proxy")")"
+        for _ in $(seq 100); do [ -d "/proc/$(cat "$LAB/proxy")" ] || break; sleep 0.02; done
+        [ ! -d "/proc/$(cat "$LAB/proxy")" ]
+        ! ls -l /proc/*/ns/net 2>/dev/null | grep -qF "$(cat "$LAB/namespace")"
+}
+
+@test "2,000 connections at a time, in bounded memory" {
+        lab_config '.limits={connections:3000}' <<<"[$(jq -c '.connections=3000 | .paths=["/"]' <<<"$plain")]"
+        cat >"$LAB/many.py" <<'END'
+import os, resource, select, socket, subprocess
+resource.setrlimit(resource.RLIMIT_NOFILE, (10000, 10000))
+host, port = os.environ["GBX_PROXY"].split(":")
+request = b"GET http://plain.test/v1/hello HTTP/1.1\r\nHost: plain.test\r\n\r\n"
+sockets = [socket.create_connection((host, int(port))) for _ in range(2000)]
+good = 0
+for _ in range(2):  # twice over each: they are all alive at the same time
+    for s in sockets:
+        s.sendall(request)
+    for s in sockets:
+        data = b""
+        while not data.endswith(b"hello\n"):
+            part = s.recv(4096)
+            if not part:
+                break
+            data += part
+        good += data.startswith(b"HTTP/1.1 200")
+proxy = subprocess.run(["pgrep", "-P", str(os.getppid()), "gbx-egress"], capture_output=True, text=True).stdout.strip()
+peak = [line for line in open(f"/proc/{proxy}/status") if line.startswith("VmHWM")][0].split()[1]
+print(good, peak)
+END
+        run -0 job /usr/bin/python3 "$LAB/many.py"
+        echo "# good answers and peak KiB: $output"
+        [ "${output% *}" = 4000 ]
+        [ "${output#* }" -lt 120000 ]
+}
