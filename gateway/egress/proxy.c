@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TICK_MS = 200, RATE_TICKS_A_SECOND = 20, RATE_BURST_MIN = 2048 };
+enum { TICK_MS = 200, STOP_GRACE_MS = 300, RATE_TICKS_A_SECOND = 20, RATE_BURST_MIN = 2048 };
 
 int64_t gbx_proxy_now_ms(void) {
         struct timespec now;
@@ -32,6 +32,8 @@ void gbx_proxy_forget(struct gbx_connection *connection) {
         connection->next = proxy->ended;
         proxy->ended = connection;
         event_active(proxy->sweeper, EV_TIMEOUT, 1);
+        if (proxy->stopping && proxy->connection_count == 0)
+                (void)event_base_loopexit(proxy->base, NULL);
 }
 
 static void on_sweep(evutil_socket_t fd, short events, void *userdata) {
@@ -65,9 +67,20 @@ static void stop(struct gbx_proxy *proxy, int result) {
         (void)event_base_loopbreak(proxy->base);
 }
 
+/* The run has ended: what the job said last is still read, so that flows that ended well are recorded as such. */
 static void on_signal(evutil_socket_t number, short events, void *userdata) {
+        const struct timeval grace = { .tv_usec = STOP_GRACE_MS * 1000 };
+        struct gbx_proxy *proxy = userdata;
+
         (void)number, (void)events;
-        stop(userdata, 0);
+        proxy->stopping = true;
+        for (size_t i = 0; i < GBX_EGRESS_MAX_LISTENERS; i++)
+                if (proxy->listeners[i])
+                        (void)evconnlistener_disable(proxy->listeners[i]);
+        if (proxy->connection_count == 0)
+                stop(proxy, 0);
+        else
+                (void)event_base_loopexit(proxy->base, &grace);
 }
 
 static void on_records_broken(void *userdata) { stop(userdata, -EPIPE); }

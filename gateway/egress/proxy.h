@@ -72,6 +72,7 @@ struct gbx_proxy {
         struct gbx_verified verified[GBX_VERIFIED_MAX];
         size_t next_verified;
         uint64_t flows_total, refused_total;
+        bool stopping;
         int result; /* of gbx_proxy_run */
 };
 
