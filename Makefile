@@ -12,7 +12,7 @@ MODULES := base policy watermark runtime/sandbox runtime/vault runtime/engine \
            gateway/log gateway/store gateway/release gateway/egress gateway gateway/cli
 
 PACKAGES := libseccomp libcap libnl-3.0 libnl-route-3.0 libcrypto libssl lua5.4 yaml-0.1 jansson sqlite3 \
-            libarchive zlib libpcre2-8 libevent libevent_openssl smartcols
+            libarchive zlib p11-kit-1 libpcre2-8 libevent libevent_openssl smartcols
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Werror -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
             -Wpointer-arith -Wcast-qual -Wundef -Wvla
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -fPIE

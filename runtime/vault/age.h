@@ -69,9 +69,13 @@ void gbx_age_recipient_format(const struct gbx_age_recipient *recipient,
 int gbx_age_identity_generate(struct gbx_age_identity **ret, struct gbx_error *err);
 /* "AGE-SECRET-KEY-1…", upper or lower case. Messages never repeat the text. */
 int gbx_age_identity_parse(const char *text, size_t length, struct gbx_age_identity **ret, struct gbx_error *err);
-/* Appends "AGE-SECRET-KEY-1…" to `buffer`, which should be a secret one. */
+/* Appends "AGE-SECRET-KEY-1…" to `buffer`, which should be a secret one. -EINVAL for an identity in a token. */
 int gbx_age_identity_format(const struct gbx_age_identity *identity, struct gbx_buffer *buffer,
                             struct gbx_error *err);
+/* An identity whose secret stays in a PKCS#11 token, which token.h describes; for one thread at a time. */
+struct gbx_token;
+/* Takes the token over, also on failure. */
+int gbx_age_identity_from_token(struct gbx_token *token, struct gbx_age_identity **ret, struct gbx_error *err);
 const struct gbx_age_recipient *gbx_age_identity_recipient(const struct gbx_age_identity *identity);
 /* Takes NULL; returns NULL. */
 struct gbx_age_identity *gbx_age_identity_free(struct gbx_age_identity *identity);

@@ -20,7 +20,8 @@ enum {
 };
 
 struct gbx_age_identity {
-        struct gbx_secret secret; /* 32 bytes */
+        struct gbx_secret secret; /* 32 bytes; none with a token */
+        struct gbx_token *token;  /* NULL: the secret is here */
         struct gbx_age_recipient recipient;
 };
 

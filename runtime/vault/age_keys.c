@@ -1,6 +1,7 @@
 #include "base/cleanup.h"
 #include "runtime/vault/age_internal.h"
 #include "runtime/vault/bech32.h"
+#include "runtime/vault/token.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -85,11 +86,32 @@ int gbx_age_identity_parse(const char *text, size_t length, struct gbx_age_ident
         return 0;
 }
 
+int gbx_age_identity_from_token(struct gbx_token *token, struct gbx_age_identity **ret, struct gbx_error *err) {
+        static const uint8_t base_point[32] = { 9 };
+        gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = calloc(1, sizeof *identity);
+        int r;
+
+        if (!identity) {
+                gbx_token_free(token);
+                return gbx_fail_memory(err);
+        }
+        identity->token = token;
+        /* The public key is what the secret makes of the base point: no other object of the token is trusted. */
+        r = gbx_token_derive(token, base_point, identity->recipient.public_key, err);
+        if (r < 0)
+                return r;
+        *ret = gbx_take_ptr(identity);
+        return 0;
+}
+
 int gbx_age_identity_format(const struct gbx_age_identity *identity, struct gbx_buffer *buffer,
                             struct gbx_error *err) {
         size_t start = buffer->size;
-        int r = gbx_bech32_encode(IDENTITY_PREFIX, identity->secret.data, 32, buffer, err);
+        int r;
 
+        if (identity->token)
+                return gbx_fail(err, -EINVAL, "the identity is in a PKCS#11 token, which does not give it away");
+        r = gbx_bech32_encode(IDENTITY_PREFIX, identity->secret.data, 32, buffer, err);
         if (r < 0)
                 return r;
         for (size_t i = start; i < buffer->size; i++)
@@ -106,6 +128,7 @@ struct gbx_age_identity *gbx_age_identity_free(struct gbx_age_identity *identity
         if (!identity)
                 return NULL;
         gbx_secret_free(&identity->secret);
+        gbx_token_free(identity->token);
         free(identity);
         return NULL;
 }

@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "runtime/vault/age_internal.h"
+#include "runtime/vault/token.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -14,6 +15,10 @@ struct wrap_key {
 };
 
 static void wipe_wrap_key(struct wrap_key *key) { OPENSSL_cleanse(key, sizeof *key); }
+static int low_order(struct gbx_error *err) {
+        return gbx_fail(err, -EINVAL, "an X25519 key is a point of low order, which no honest program makes");
+}
+
 static void free_pkey(EVP_PKEY **key) { EVP_PKEY_free(*key); }
 static void free_pkey_context(EVP_PKEY_CTX **context) { EVP_PKEY_CTX_free(*context); }
 
@@ -84,42 +89,56 @@ int gbx_age_stanza_parse(const char *arguments, size_t length, const struct gbx_
         return 0;
 }
 
-/* -EINVAL for a share of low order, whose shared secret is all zero. */
-static int derive_wrap_key(const uint8_t secret[static 32], const uint8_t peer[static 32],
-                           const uint8_t share[static 32], const uint8_t recipient[static 32],
-                           struct wrap_key *ret, struct gbx_error *err) {
-        static const uint8_t zero[32];
+/* X25519(secret, peer). -EINVAL for a peer of low order, whose shared secret is all zero. */
+static int shared_secret(const uint8_t secret[static 32], const uint8_t peer[static 32],
+                         uint8_t ret_shared[static 32], struct gbx_error *err) {
         gbx_auto(free_pkey) EVP_PKEY *own = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret, 32);
         gbx_auto(free_pkey) EVP_PKEY *other = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer, 32);
         gbx_auto(free_pkey_context) EVP_PKEY_CTX *context = own ? EVP_PKEY_CTX_new(own, NULL) : NULL;
-        gbx_auto(wipe_wrap_key) struct wrap_key shared = {};
-        size_t size = sizeof shared.bytes;
-        uint8_t salt[64];
+        size_t size = 32;
 
         if (!other || !context || EVP_PKEY_derive_init(context) != 1 || EVP_PKEY_derive_set_peer(context, other) != 1)
                 return gbx_fail(err, -EIO, "cannot set X25519 up in OpenSSL");
-        if (EVP_PKEY_derive(context, shared.bytes, &size) != 1 || size != sizeof shared.bytes ||
-            CRYPTO_memcmp(shared.bytes, zero, sizeof zero) == 0)
-                return gbx_fail(err, -EINVAL, "an X25519 key is a point of low order, which no honest program makes");
+        if (EVP_PKEY_derive(context, ret_shared, &size) != 1 || size != 32)
+                return low_order(err);
+        return 0;
+}
+
+/* The key that wraps the file key, of both sides' shared secret. */
+static int derive_wrap_key(const struct wrap_key *shared, const uint8_t share[static 32],
+                           const uint8_t recipient[static 32], struct wrap_key *ret, struct gbx_error *err) {
+        static const uint8_t zero[32];
+        uint8_t salt[64];
+
+        if (CRYPTO_memcmp(shared->bytes, zero, sizeof zero) == 0)
+                return low_order(err);
         memcpy(salt, share, 32);
         memcpy(salt + 32, recipient, 32);
-        return gbx_hkdf_sha256(shared.bytes, sizeof shared.bytes, salt, sizeof salt, key_label, sizeof key_label - 1,
+        return gbx_hkdf_sha256(shared->bytes, sizeof shared->bytes, salt, sizeof salt, key_label, sizeof key_label - 1,
                                ret->bytes, sizeof ret->bytes, err);
+}
+
+static int identity_shared_secret(const struct gbx_age_identity *identity, const uint8_t share[static 32],
+                                  struct wrap_key *ret, struct gbx_error *err) {
+        if (identity->token)
+                return gbx_token_derive(identity->token, share, ret->bytes, err);
+        return shared_secret(identity->secret.data, share, ret->bytes, err);
 }
 
 int gbx_age_stanza_unwrap(const struct gbx_age_stanza *stanza, const struct gbx_age_identity *identity,
                           struct gbx_age_file_key *ret_key, struct gbx_error *err) {
         gbx_auto(gbx_age_cipher_freep) EVP_CIPHER_CTX *cipher = NULL;
         gbx_auto(gbx_age_file_key_wipe) struct gbx_age_file_key key = {};
-        gbx_auto(wipe_wrap_key) struct wrap_key wrap = {};
+        gbx_auto(wipe_wrap_key) struct wrap_key shared = {}, wrap = {};
         int r;
 
         if (stanza->type != GBX_AGE_STANZA_X25519)
                 return 1;
         if (stanza->problem)
                 return gbx_fail(err, -EINVAL, "the age header is malformed: an X25519 stanza: %s", stanza->problem);
-        r = derive_wrap_key(identity->secret.data, stanza->share, stanza->share, identity->recipient.public_key, &wrap,
-                            err);
+        r = identity_shared_secret(identity, stanza->share, &shared, err);
+        if (r == 0)
+                r = derive_wrap_key(&shared, stanza->share, identity->recipient.public_key, &wrap, err);
         if (r == 0)
                 r = gbx_age_cipher_new(&cipher, wrap.bytes, false, err);
         if (r < 0)
@@ -143,14 +162,16 @@ static int make_share(const struct wrap_key *secret, uint8_t ret_share[static 32
 int gbx_age_stanza_write(const struct gbx_age_file_key *key, const struct gbx_age_recipient *recipient,
                          struct gbx_buffer *buffer, struct gbx_error *err) {
         gbx_auto(gbx_age_cipher_freep) EVP_CIPHER_CTX *cipher = NULL;
-        gbx_auto(wipe_wrap_key) struct wrap_key ephemeral = {}, wrap = {};
+        gbx_auto(wipe_wrap_key) struct wrap_key ephemeral = {}, shared = {}, wrap = {};
         uint8_t share[32], body[GBX_AGE_BODY_SIZE];
         int r = gbx_random(ephemeral.bytes, sizeof ephemeral.bytes, err);
 
         if (r == 0)
                 r = make_share(&ephemeral, share, err);
         if (r == 0)
-                r = derive_wrap_key(ephemeral.bytes, recipient->public_key, share, recipient->public_key, &wrap, err);
+                r = shared_secret(ephemeral.bytes, recipient->public_key, shared.bytes, err);
+        if (r == 0)
+                r = derive_wrap_key(&shared, share, recipient->public_key, &wrap, err);
         if (r == 0)
                 r = gbx_age_cipher_new(&cipher, wrap.bytes, true, err);
         if (r == 0)

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "runtime/vault/bech32.h"
+#include "runtime/vault/token.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -138,6 +139,40 @@ int gbx_keys_create_identity(int directory, const char *name, struct gbx_age_ide
         return 0;
 }
 
+static int open_or_create_token(const char *uri, struct gbx_token **ret, struct gbx_error *err) {
+        int r = gbx_token_open(ret, uri, err);
+
+        return r == -ENOENT ? gbx_token_create(ret, uri, err) : r;
+}
+
+int gbx_keys_create_token_identity(int directory, const char *name, const char *uri, struct gbx_age_identity **ret,
+                                   struct gbx_error *err) {
+        gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        char recipient[GBX_AGE_RECIPIENT_TEXT_SIZE];
+        struct gbx_token *token = NULL;
+        int r = check_name(name, err);
+
+        if (r == 0 && (strncmp(uri, GBX_TOKEN_URI_PREFIX, strlen(GBX_TOKEN_URI_PREFIX)) != 0 || strpbrk(uri, "\r\n")))
+                r = gbx_fail(err, -EINVAL, "not a PKCS#11 URI (" GBX_TOKEN_URI_PREFIX "…, in one line)");
+        if (r == 0)
+                r = open_or_create_token(uri, &token, err);
+        if (r == 0)
+                r = gbx_age_identity_from_token(token, &identity, err);
+        if (r < 0)
+                return r;
+        gbx_age_recipient_format(gbx_age_identity_recipient(identity), recipient);
+        r = append_created(&text, err);
+        if (r == 0)
+                r = gbx_buffer_printf(&text, err, "# public key: %s\n%s\n", recipient, uri);
+        if (r == 0)
+                r = store(directory, name, &text, err);
+        if (r < 0)
+                return r;
+        *ret = gbx_take_ptr(identity);
+        return 0;
+}
+
 int gbx_keys_create_raw(int directory, const char *name, struct gbx_secret *ret, struct gbx_error *err) {
         gbx_auto(gbx_secret_free) struct gbx_secret key = {};
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = { .secret = true };
@@ -217,13 +252,29 @@ static int load(int directory, const char *name, struct key_text *text, struct g
         return find_line(text, size, name, err);
 }
 
+/* A key file that points to a token. */
+static int load_from_token(const struct key_text *text, struct gbx_age_identity **ret, struct gbx_error *err) {
+        gbx_auto(gbx_free_pointer) char *uri = strndup(text->line, text->length);
+        struct gbx_token *token = NULL;
+        int r;
+
+        if (!uri)
+                return gbx_fail_memory(err);
+        r = gbx_token_open(&token, uri, err);
+        return r < 0 ? r : gbx_age_identity_from_token(token, ret, err);
+}
+
 int gbx_keys_load_identity(int directory, const char *name, struct gbx_age_identity **ret, struct gbx_error *err) {
         gbx_auto(free_key_text) struct key_text text = {};
         int r = load(directory, name, &text, err);
 
         if (r < 0)
                 return r;
-        r = gbx_age_identity_parse(text.line, text.length, ret, err);
+        if (text.length > strlen(GBX_TOKEN_URI_PREFIX) &&
+            memcmp(text.line, GBX_TOKEN_URI_PREFIX, strlen(GBX_TOKEN_URI_PREFIX)) == 0)
+                r = load_from_token(&text, ret, err);
+        else
+                r = gbx_age_identity_parse(text.line, text.length, ret, err);
         return r < 0 ? gbx_context(err, r, "key '%s'", name) : 0;
 }
 

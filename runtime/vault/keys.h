@@ -9,6 +9,8 @@
  *              `age -d -i FILE` is a second way in for whoever holds the file.
  *              The site has one (GBX_KEYS_SITE), and each dataset its own
  *              (gbx_keys_dataset_name), the only one that opens its copy at rest.
+ *              Where the site's identity is in a PKCS#11 token, the file holds the
+ *              key's URI instead (token.h), and loading opens the token.
  *   raw        32 random bytes, in Bech32 with the prefix "glovebox-key-": the
  *              watermark's root key, the log's signing seed.
  *
@@ -34,6 +36,9 @@ enum { GBX_KEYS_RAW_SIZE = 32, GBX_KEYS_NAME_SIZE = 65 };
 void gbx_keys_dataset_name(const char *id, const char *version, char ret_name[static GBX_KEYS_NAME_SIZE]);
 
 int gbx_keys_create_identity(int directory, const char *name, struct gbx_age_identity **ret, struct gbx_error *err);
+/* Makes the key in the token, unless the token has it already, and a key file that points there. */
+int gbx_keys_create_token_identity(int directory, const char *name, const char *uri, struct gbx_age_identity **ret,
+                                   struct gbx_error *err);
 int gbx_keys_load_identity(int directory, const char *name, struct gbx_age_identity **ret, struct gbx_error *err);
 
 int gbx_keys_create_raw(int directory, const char *name, struct gbx_secret *ret, struct gbx_error *err);

@@ -2,6 +2,7 @@
  * The vault's age functions from the command line, for tests and measurements
  *
  *   vault-age keygen DIR NAME                         makes DIR/NAME, prints its recipient
+ *   vault-age keygen-token DIR NAME URI               makes a key in a PKCS#11 token (or takes the one that is there)
  *   vault-age encrypt IN OUT RECIPIENT...             as a stream
  *   vault-age decrypt DIR NAME IN OUT                 as a stream, with the key DIR/NAME
  *   vault-age encrypt-file THREADS IN OUT RECIPIENT...   a regular file, on several threads
@@ -22,7 +23,7 @@
 struct request {
         int in_fd, out_fd;
         unsigned threads;
-        const char *directory, *name;
+        const char *directory, *name, *uri;
         struct gbx_age_recipient recipients[GBX_AGE_MAX_STANZAS];
         size_t count;
 };
@@ -36,6 +37,20 @@ static int keygen(const struct request *request, struct gbx_error *err) {
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
         char text[GBX_AGE_RECIPIENT_TEXT_SIZE];
         int r = directory < 0 ? directory : gbx_keys_create_identity(directory, request->name, &identity, err);
+
+        if (r < 0)
+                return r;
+        gbx_age_recipient_format(gbx_age_identity_recipient(identity), text);
+        printf("%s\n", text);
+        return 0;
+}
+
+static int keygen_token(const struct request *request, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int directory = gbx_open_directory(AT_FDCWD, request->directory, err);
+        gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
+        char text[GBX_AGE_RECIPIENT_TEXT_SIZE];
+        int r = directory < 0 ? directory : gbx_keys_create_token_identity(directory, request->name, request->uri,
+                                                                           &identity, err);
 
         if (r < 0)
                 return r;
@@ -87,13 +102,14 @@ static int rewrap(const struct request *request, struct gbx_error *err) {
                                           to(request), NULL, NULL, err);
 }
 
-/* The words behind the verb: t threads, k key directory and name, i input, o output, r recipients to the end. */
+/* The words behind the verb: t threads, k key directory and name, u URI, i input, o output, r recipients to the end. */
 static const struct verb {
         const char *name;
         const char *words;
         int (*run)(const struct request *request, struct gbx_error *err);
 } verbs[] = {
         { "keygen", "k", keygen },
+        { "keygen-token", "ku", keygen_token },
         { "encrypt", "ior", encrypt },
         { "decrypt", "kio", decrypt },
         { "encrypt-file", "tior", encrypt_file },
@@ -116,6 +132,9 @@ static int read_words(const struct verb *verb, char **word, struct request *requ
                 case 'k':
                         request->directory = *word++;
                         request->name = *word++;
+                        break;
+                case 'u':
+                        request->uri = *word++;
                         break;
                 case 'i':
                         request->in_fd = strcmp(*word, "-") == 0 ? 0 : open(*word, O_RDONLY | O_CLOEXEC);
