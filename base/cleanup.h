@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define gbx_auto(function) __attribute__((cleanup(function)))
+/* A variable may be there for its clean-up alone; clang would call it unused. */
+#define gbx_auto(function) __attribute__((cleanup(function), unused))
 
 /* For `gbx_auto(gbx_free_pointer) char *text = NULL;` */
 static inline void gbx_free_pointer(void *address) {

@@ -248,5 +248,5 @@ int main(int argc, char **argv) {
         }
         if (r < 0)
                 (void)fprintf(stderr, "gbx-witness: %s\n", err.message);
-        return gbx_error_exit_code(r);
+        return (int)gbx_error_exit_code(r);
 }

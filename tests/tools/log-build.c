@@ -63,5 +63,5 @@ int main(int argc, char **argv) {
                 r = build(log, &err);
         if (r < 0)
                 (void)fprintf(stderr, "log-build: %s\n", err.message);
-        return gbx_error_exit_code(r);
+        return (int)gbx_error_exit_code(r);
 }
