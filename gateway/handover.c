@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "gateway/earlier.h"
 #include "gateway/install.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"
@@ -108,12 +109,19 @@ static int hold(struct gbx_site *site, const char *run, const struct gbx_gate_re
 
 int gbx_hand_over(struct gbx_site *site, const struct gbx_decision *decision, const struct gbx_run_plan *plan,
                   struct gbx_delivery *out, struct gbx_run_outcome *outcome, struct gbx_error *err) {
+        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
         gbx_auto(gbx_gate_result_free) struct gbx_gate_result result = {};
         gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
         struct gbx_release_request request = { .requester = plan->request.requester, .recipient = plan->request.requester };
         char findings[GBX_SHA256_TEXT_SIZE];
         int r = gbx_check_outputs(decision->id, plan->policy, out, &result, err);
 
+        if (r >= 0)
+                r = gbx_site_lock(site, err);
+        if (r < 0)
+                return r;
+        locked = site; /* from the comparison with earlier releases to this one */
+        r = gbx_check_earlier(site, &plan->request, plan->policy->release.minimum_count, &result, err);
         if (r < 0)
                 return r;
         request.table_count = result.table_count;

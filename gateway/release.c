@@ -2,6 +2,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "gateway/earlier.h"
 #include "gateway/handover.h"
 #include "gateway/release/provenance.h"
 #include "gateway/store/keys.h"
@@ -190,8 +191,9 @@ static int add_table(struct making *making, const struct gbx_gate_table *table, 
         making->subjects[index].name = table->name;
         memcpy(making->subjects[index].digest, mark.digest, sizeof mark.digest);
         (void)json_object_set_new(making->marks, table->name, mark_json(&mark));
-        if (json_array_append_new(making->outputs, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "file", table->name, "digest", digest, "record",
-                                                             record, "family", family, "mark_id", mark_id, "bytes", (json_int_t)marked.size)) < 0)
+        if (json_array_append_new(making->outputs, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "file", table->name, "digest", digest, "record",
+                                                             record, "family", family, "mark_id", mark_id, "bytes", (json_int_t)marked.size,
+                                                             "columns", gbx_earlier_columns(table))) < 0)
                 return gbx_fail_memory(err);
         return 0;
 }
