@@ -101,24 +101,46 @@ unsigned gbx_layer_text_class(const struct gbx_mark_keys *keys, const struct gbx
         return gbx_sip64(&key, text, size) & 1;
 }
 
-static bool is_spike(const struct gbx_view_column *look, int64_t units) {
-        size_t low = 0, high = look->spike_count;
+uint32_t gbx_layer_spike_hash(const struct gbx_mark_keys *keys, const struct gbx_plan_column *column, int64_t units) {
+        const uint64_t words[2] = { column->hash, (uint64_t)units };
+
+        return (uint32_t)gbx_sip64(&keys->sketch, words, sizeof words);
+}
+
+static bool is_listed(const struct gbx_plan_column *column, uint32_t hash) {
+        size_t low = 0, high = column->spike_count;
 
         while (low < high) {
                 size_t middle = (low + high) / 2;
 
-                if (look->spikes[middle] < units)
+                if (column->spikes[middle] < hash)
                         low = middle + 1;
                 else
                         high = middle;
         }
-        return low < look->spike_count && look->spikes[low] == units;
+        return low < column->spike_count && column->spikes[low] == hash;
 }
 
+/* A common value, or one beside it. */
+static bool near_spike(const struct gbx_mark_keys *keys, const struct gbx_plan_column *column, int64_t units) {
+        for (int64_t beside = -1; column->spike_count > 0 && beside <= 1; beside++)
+                if (is_listed(column, gbx_layer_spike_hash(keys, column, units + beside)))
+                        return true;
+        return false;
+}
+
+struct collection {
+        const struct gbx_plan *plan;
+        const struct gbx_mark_keys *keys;
+        const struct gbx_view *view;
+        bool everywhere;
+        struct gbx_cells *cells;
+};
+
 /* Whether a chosen cell can carry a symbol; its number goes to `cell`. */
-static bool eligible(const struct gbx_plan *plan, const struct gbx_view *view, unsigned column, size_t row,
-                     bool everywhere, struct gbx_marked_cell *cell) {
-        const struct gbx_plan_column *c = &plan->columns[column];
+static bool eligible(const struct collection *collection, unsigned column, size_t row, struct gbx_marked_cell *cell) {
+        const struct gbx_view *view = collection->view;
+        const struct gbx_plan_column *c = &collection->plan->columns[column];
         const struct gbx_view_column *look = &view->columns[column];
         const struct gbx_table *table = view->table;
         int64_t units;
@@ -136,7 +158,7 @@ static bool eligible(const struct gbx_plan *plan, const struct gbx_view *view, u
                 return true; /* rescaled: alignment makes sense of the value */
         if (!gbx_number_units(cell->value, c->unit, &units))
                 return false;
-        return everywhere || (cell->value.mantissa != 0 && !is_spike(look, units));
+        return collection->everywhere || (cell->value.mantissa != 0 && !near_spike(collection->keys, c, units));
 }
 
 static int append_cell(struct gbx_cells *cells, const struct gbx_marked_cell *cell, struct gbx_error *err) {
@@ -153,20 +175,12 @@ static int append_cell(struct gbx_cells *cells, const struct gbx_marked_cell *ce
         return 0;
 }
 
-struct collection {
-        const struct gbx_plan *plan;
-        const struct gbx_mark_keys *keys;
-        const struct gbx_view *view;
-        bool everywhere;
-        struct gbx_cells *cells;
-};
-
 static int add_chosen(const struct collection *c, unsigned layer, size_t row, struct gbx_cell_id row_id, unsigned column,
                       struct gbx_error *err) {
         const uint64_t name[3] = { row_id.half[0], row_id.half[1], c->plan->columns[column].hash };
         struct gbx_marked_cell cell = { .row = (uint32_t)row, .column = (uint16_t)column, .layer = (uint16_t)layer };
 
-        if (!eligible(c->plan, c->view, column, row, c->everywhere, &cell))
+        if (!eligible(c, column, row, &cell))
                 return 0;
         cell.id = gbx_sip128(&c->keys->cell, name, sizeof name);
         return append_cell(c->cells, &cell, err);

@@ -28,6 +28,7 @@ enum {
         GBX_LAYER_MAX = 32,
         GBX_LAYER_MAX_KEYS = 6,
         GBX_SKETCH_SIZE = 24,
+        GBX_SPIKE_SHARE = 200, /* a common value stands in one row of so many, at least */
 };
 
 struct gbx_plan_column {
@@ -47,6 +48,10 @@ struct gbx_plan_column {
         /* What the column looks like, for finding it again under another name (match.h); keyed hashes only. */
         uint32_t sketch[GBX_SKETCH_SIZE];
         unsigned sketch_count;
+        /* Keyed hashes of values that are common here; sorted. They and their neighbours are never marked: a digit
+         * beside a common value sticks out. */
+        uint32_t *spikes;
+        unsigned spike_count;
 };
 
 struct gbx_layer_key {
@@ -77,8 +82,6 @@ struct gbx_view_column {
         char separator; /* decimal separator, or 0 for the strict form */
         int shift;      /* powers of ten that the values must be multiplied by */
         double factor;  /* any other factor (alignment finds it); 0: none */
-        int64_t *spikes; /* values, in units, that are common here: never marked; sorted */
-        size_t spike_count;
 };
 
 struct gbx_view {
@@ -103,8 +106,9 @@ struct gbx_cells {
 /* The view of a table by the plan's own names, strict numbers. -EINVAL if a column that marking needs is missing. */
 int gbx_view_new(struct gbx_view *view, const struct gbx_plan *plan, const struct gbx_table *table,
                  struct gbx_error *err);
-/* Looks for values that are common in their column; to be called when the view's columns are settled. */
-int gbx_view_find_spikes(struct gbx_view *view, const struct gbx_plan *plan, struct gbx_error *err);
+/* Fills the plan's spikes from the original table. */
+int gbx_view_find_spikes(const struct gbx_view *view, struct gbx_plan *plan, const struct gbx_mark_keys *keys,
+                         struct gbx_error *err);
 void gbx_view_free(struct gbx_view *view);
 
 /* A cell's number, by the view. False: none. */
@@ -127,6 +131,9 @@ struct gbx_cell_bias {
 };
 struct gbx_cell_bias gbx_layer_bias(const struct gbx_mark_keys *keys, const struct gbx_code *code,
                                     struct gbx_cell_id id);
+
+/* The keyed hash of a value, in units, for the list of spikes. */
+uint32_t gbx_layer_spike_hash(const struct gbx_mark_keys *keys, const struct gbx_plan_column *column, int64_t units);
 
 /* The class, 0 or 1, of a value of a text column. */
 unsigned gbx_layer_text_class(const struct gbx_mark_keys *keys, const struct gbx_plan_column *column, const char *text,

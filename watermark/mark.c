@@ -8,6 +8,7 @@
 #include "watermark/match.h"
 #include "watermark/record.h"
 
+#include <math.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,25 +110,28 @@ static int prepare(struct marking *m, const void *data, size_t size, struct gbx_
                 return r;
         gbx_plan_finish(plan, &m->keys);
         gbx_match_sketch(plan, &m->keys, &m->view);
-        return gbx_view_find_spikes(&m->view, plan, err);
+        return gbx_view_find_spikes(&m->view, plan, &m->keys, err);
 }
 
-/* Enough chosen cells for the strongest code, and no more than a share of a large table. */
-static void choose_density(struct gbx_plan *plan, const struct gbx_mark_options *o, size_t rows) {
-        uint64_t columns = 0, target, cells_per_row;
+/* Chosen cells wanted: enough for the strongest code, and no more than a share of a large table. */
+static uint64_t target_cells(const struct gbx_plan *plan, size_t rows) {
+        uint64_t columns = 0;
 
         for (unsigned l = 0; l < plan->layer_count; l++)
                 columns += plan->layers[l].mark_count;
-        target = rows * columns / TARGET_SHARE > LEAST_TARGET ? rows * columns / TARGET_SHARE : LEAST_TARGET;
+        return rows * columns / TARGET_SHARE > LEAST_TARGET ? rows * columns / TARGET_SHARE : LEAST_TARGET;
+}
+
+/* One row of gamma, and so many cells in it, for about `wanted` cells if all of them were fit. */
+static void choose_density(struct gbx_plan *plan, const struct gbx_mark_options *o, size_t rows, double wanted) {
+        double all = (double)rows * (plan->layer_count ? plan->layer_count : 1);
+
         plan->gamma = o->gamma ? o->gamma : 1;
-        if (!o->gamma && plan->layer_count && rows * plan->layer_count > target)
-                plan->gamma = (uint32_t)(rows * plan->layer_count / target);
-        cells_per_row = o->cells_per_row;
-        if (!cells_per_row && rows && plan->layer_count)
-                cells_per_row = (target * plan->gamma + rows * plan->layer_count - 1) / (rows * plan->layer_count);
-        if (o->gamma && !o->cells_per_row)
-                cells_per_row = 1;
-        plan->cells_per_row = cells_per_row > UINT32_MAX ? UINT32_MAX : cells_per_row ? (uint32_t)cells_per_row : 1;
+        if (!o->gamma && all > wanted)
+                plan->gamma = (uint32_t)(all / wanted);
+        plan->cells_per_row = o->cells_per_row;
+        if (!o->cells_per_row)
+                plan->cells_per_row = o->gamma || wanted * plan->gamma <= all ? 1 : (uint32_t)ceil(wanted * plan->gamma / all);
 }
 
 static int compare_ids(const void *a, const void *b) {
@@ -170,6 +174,33 @@ static void find_finer(struct marking *m) {
         }
 }
 
+static int collect(struct marking *m, bool everywhere, struct gbx_error *err) {
+        int r;
+
+        m->cells.count = 0;
+        r = gbx_layer_collect(&m->record.plan, &m->keys, &m->view, everywhere, &m->cells, err);
+        return r < 0 ? r : count_distinct(&m->cells, &m->record.capacity, err);
+}
+
+/* Zeros, missing and common values leave fewer cells fit than chosen: choose more, a few times. */
+static int collect_enough(struct marking *m, struct gbx_error *err) {
+        const struct gbx_mark_options *o = &m->request->options;
+        double target = (double)target_cells(&m->record.plan, m->table.rows), wanted = target;
+        int r = 0;
+
+        for (int attempt = 0; attempt < 4 && r >= 0; attempt++) {
+                choose_density(&m->record.plan, o, m->table.rows, wanted);
+                r = collect(m, false, err);
+                if (r < 0 || (o->gamma && o->cells_per_row) || (double)m->record.capacity > 0.8 * target ||
+                    m->record.capacity == 0)
+                        break;
+                wanted *= fmin(target / (double)m->record.capacity, 64);
+                if (wanted > 1e9)
+                        break;
+        }
+        return r;
+}
+
 /* Which cells, which code, which claim. */
 static int choose(struct marking *m, struct gbx_error *err) {
         const struct gbx_mark_options *o = &m->request->options;
@@ -181,25 +212,17 @@ static int choose(struct marking *m, struct gbx_error *err) {
                 return gbx_fail_memory(err);
         record->json = m->json;
         record->floor = gbx_code_floor(o->releases ? o->releases : DEFAULT_RELEASES, o->alpha > 0 ? o->alpha : default_alpha);
-        choose_density(&record->plan, o, m->table.rows);
-        r = gbx_layer_collect(&record->plan, &m->keys, &m->view, false, &m->cells, err);
-        if (r >= 0)
-                r = count_distinct(&m->cells, &record->capacity, err);
-        if (r < 0)
-                return r;
-        if (record->capacity < record->floor) {
+        r = collect_enough(m, err);
+        if (r >= 0 && record->capacity < record->floor) {
                 find_finer(m);
                 if (record->rounded_any) {
                         record->plan.gamma = 1;
                         record->plan.cells_per_row = UINT32_MAX;
-                        m->cells.count = 0;
-                        r = gbx_layer_collect(&record->plan, &m->keys, &m->view, true, &m->cells, err);
-                        if (r >= 0)
-                                r = count_distinct(&m->cells, &record->capacity, err);
-                        if (r < 0)
-                                return r;
+                        r = collect(m, true, err);
                 }
         }
+        if (r < 0)
+                return r;
         record->code = gbx_code_choose(o->code, o->coalition, record->capacity);
         return 0;
 }
@@ -207,7 +230,7 @@ static int choose(struct marking *m, struct gbx_error *err) {
 static int finish(struct marking *m, const void *data, size_t size, struct gbx_buffer *ret_marked,
                   struct gbx_mark *ret_mark, struct gbx_error *err) {
         struct gbx_record *record = &m->record;
-        gbx_auto(gbx_buffer_free) struct gbx_buffer copy = {}, line = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer copy = { .secret = ret_marked->secret }, line = {};
         const char *scheme;
         int r = gbx_copy_with_edits(&m->table, &m->view, &m->embedding.edits, data, size, &copy, err);
 
@@ -227,10 +250,15 @@ static int finish(struct marking *m, const void *data, size_t size, struct gbx_b
                 record->has_content = true;
         }
         r = gbx_record_write(record, scheme, &line, err);
-        if (r >= 0)
+        if (r >= 0 && ret_marked->size > 0)
                 r = gbx_buffer_append(ret_marked, copy.data, copy.size, err);
         if (r < 0)
                 return r;
+        if (ret_marked->size == 0) { /* hand over instead of copying */
+                gbx_buffer_free(ret_marked);
+                *ret_marked = copy;
+                copy = (struct gbx_buffer){};
+        }
         *ret_mark = (struct gbx_mark){
                 .scheme = scheme,
                 .claim = record->claim,

@@ -1,7 +1,6 @@
 #include "watermark/number.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 __extension__ typedef __int128 wide;
@@ -30,11 +29,26 @@ static const int64_t powers[GBX_NUMBER_DIGITS + 1] = {
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+/* Most numbers in tables: a few digits. */
+static bool parse_short(const char *text, size_t size, struct gbx_number *ret) {
+        int64_t mantissa = 0;
+
+        for (size_t i = 0; i < size; i++) {
+                if (!is_digit(text[i]))
+                        return false;
+                mantissa = 10 * mantissa + (text[i] - '0');
+        }
+        *ret = (struct gbx_number){ mantissa, 0 };
+        return size > 0;
+}
+
 bool gbx_number_parse(const char *text, size_t size, struct gbx_number *ret) {
         int64_t mantissa = 0;
         size_t i = 0, digits = 0, whole = 0, decimals = 0;
         bool negative = size > 0 && text[0] == '-', point = false;
 
+        if (size <= 12 && parse_short(text, size, ret))
+                return true;
         for (i = negative; i < size; i++) {
                 if (text[i] == '.' && !point && digits > 0) {
                         point = true;
@@ -355,14 +369,21 @@ double gbx_number_double(struct gbx_number number) {
 
 size_t gbx_number_print(struct gbx_number number, char ret_text[static GBX_NUMBER_TEXT_SIZE]) {
         uint64_t value = number.mantissa < 0 ? -(uint64_t)number.mantissa : (uint64_t)number.mantissa;
-        uint64_t power = (uint64_t)powers[number.decimals];
-        int n = snprintf(ret_text, GBX_NUMBER_TEXT_SIZE, "%s%llu", number.mantissa < 0 ? "-" : "",
-                         (unsigned long long)(value / power));
+        char reversed[GBX_NUMBER_TEXT_SIZE];
+        size_t n = 0, size;
 
-        if (number.decimals > 0)
-                n += snprintf(ret_text + n, GBX_NUMBER_TEXT_SIZE - (size_t)n, ".%0*llu", number.decimals,
-                              (unsigned long long)(value % power));
-        return (size_t)n;
+        for (unsigned digits = 0; digits <= number.decimals || value > 0; digits++, value /= 10) {
+                if (digits == number.decimals && digits > 0)
+                        reversed[n++] = '.';
+                reversed[n++] = (char)('0' + value % 10);
+        }
+        if (number.mantissa < 0)
+                reversed[n++] = '-';
+        size = n;
+        for (size_t i = 0; i < size; i++)
+                ret_text[i] = reversed[--n];
+        ret_text[size] = '\0';
+        return size;
 }
 
 int gbx_number_declared(const char *text, const char *what, const char *column, struct gbx_number *ret,

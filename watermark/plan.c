@@ -166,8 +166,10 @@ void gbx_plan_finish(struct gbx_plan *plan, const struct gbx_mark_keys *keys) {
 }
 
 void gbx_plan_free(struct gbx_plan *plan) {
-        for (unsigned i = 0; plan->columns && i < plan->column_count; i++)
+        for (unsigned i = 0; plan->columns && i < plan->column_count; i++) {
                 free(plan->columns[i].name);
+                free(plan->columns[i].spikes);
+        }
         free(plan->columns);
         for (unsigned l = 0; l < plan->layer_count; l++)
                 free(plan->layers[l].marks);

@@ -150,8 +150,13 @@ static int read_separated(struct gbx_suspect *suspect, const char *text, size_t 
                         cells[i] = row.fields[i].data;
                         sizes[i] = row.fields[i].size;
                 }
-                r = table->columns ? gbx_table_add_row(table, cells, sizes, columns, err)
-                                   : gbx_pasted_first_row(table, cells, sizes, columns, err);
+                if (table->columns) {
+                        r = gbx_table_add_row(table, cells, sizes, columns, err);
+                } else {
+                        r = gbx_pasted_first_row(table, cells, sizes, columns, err);
+                        if (r >= 0)
+                                r = gbx_table_expect(table, text, size, err);
+                }
                 if (r < 0)
                         return r;
         }

@@ -36,6 +36,10 @@ static int write_column(const struct gbx_record *record, unsigned index, struct 
                 r = gbx_buffer_append_text(buffer, ",\"sketch\":\"", err);
         for (unsigned i = 0; i < c->sketch_count && r >= 0; i++)
                 r = gbx_buffer_printf(buffer, err, "%08x", c->sketch[i]);
+        if (r >= 0 && c->spike_count > 0)
+                r = gbx_buffer_append_text(buffer, "\",\"spikes\":\"", err);
+        for (unsigned i = 0; i < c->spike_count && r >= 0; i++)
+                r = gbx_buffer_printf(buffer, err, "%08x", c->spikes[i]);
         return r < 0 ? r : gbx_buffer_append_text(buffer, "\"}", err);
 }
 
@@ -127,21 +131,39 @@ static bool get_flag(const struct source *source, uint32_t object, const char *n
         return node && source->json->nodes[node].kind == GBX_JSON_TRUE;
 }
 
-static int read_sketch(const struct source *source, uint32_t node, struct gbx_plan_column *column) {
-        const char *text = get_text(source, node, "sketch");
-        size_t length = text ? strlen(text) : 1;
+/* Hashes of eight hexadecimal digits each, one behind the other. */
+static int read_hashes(const struct source *source, const char *text, const char *what, uint32_t *ret, size_t limit,
+                       unsigned *ret_count) {
+        size_t length = strlen(text);
 
-        if (length % 8 != 0 || length / 8 > GBX_SKETCH_SIZE)
-                return damaged(source, "sketch");
-        for (; column->sketch_count < length / 8; column->sketch_count++) {
+        if (length % 8 != 0 || length / 8 > limit)
+                return damaged(source, what);
+        for (size_t i = 0; i < length / 8; i++) {
                 uint8_t bytes[4];
 
-                if (gbx_hex_decode(text + 8 * column->sketch_count, 8, bytes, 4, NULL) < 0)
-                        return damaged(source, "sketch");
-                column->sketch[column->sketch_count] = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
-                                                       (uint32_t)bytes[2] << 8 | bytes[3];
+                if (gbx_hex_decode(text + 8 * i, 8, bytes, 4, NULL) < 0)
+                        return damaged(source, what);
+                ret[i] = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+                if (i > 0 && ret[i] < ret[i - 1])
+                        return damaged(source, what);
         }
+        *ret_count = (unsigned)(length / 8);
         return 0;
+}
+
+static int read_looks(const struct source *source, uint32_t node, struct gbx_plan_column *column) {
+        const char *sketch = get_text(source, node, "sketch"), *spikes = get_text(source, node, "spikes");
+        int r;
+
+        if (!sketch)
+                return damaged(source, "sketch");
+        r = read_hashes(source, sketch, "sketch", column->sketch, GBX_SKETCH_SIZE, &column->sketch_count);
+        if (r < 0 || !spikes)
+                return r;
+        column->spikes = calloc(GBX_SPIKE_SHARE + 1, sizeof *column->spikes);
+        if (!column->spikes)
+                return gbx_fail_memory(source->err);
+        return read_hashes(source, spikes, "spikes", column->spikes, GBX_SPIKE_SHARE, &column->spike_count);
 }
 
 static int read_column(const struct source *source, uint32_t node, struct gbx_plan_column *column, bool *rounded) {
@@ -170,7 +192,7 @@ static int read_column(const struct source *source, uint32_t node, struct gbx_pl
         if (*unit && (!gbx_number_parse(unit, strlen(unit), &column->unit) || column->unit.mantissa <= 0))
                 return damaged(source, "unit");
         column->markable = *unit || column->mark_text;
-        return read_sketch(source, node, column);
+        return read_looks(source, node, column);
 }
 
 static int read_key(const struct source *source, uint32_t node, unsigned columns, struct gbx_layer *layer) {

@@ -3,11 +3,11 @@
  *
  *   {"v":1,"scheme":"keyed-cell-v1","layout":"table","claim":"traceable","code":"tardos","coalition":5,
  *    "gamma":1,"cells_per_row":5,"capacity":5000,"floor":30,"digest":"sha256:…","content":"sha256:…",
- *    "columns":[{"name":"income","type":"decimal","role":"value","unit":"0.01","weight":1,"sketch":"…"}],
+ *    "columns":[{"name":"income","type":"decimal","role":"value","unit":"0.01","weight":1,"sketch":"…","spikes":"…"}],
  *    "layers":[{"virtual":false,"keys":[[0,""]],"marks":[1]}]}
  *
  * It tells how the mark was made, not where it is: places and symbols need
- * the root key. Sketches are keyed hashes of a column's values.
+ * the root key. Sketches and spikes are keyed hashes of a column's values.
  */
 #pragma once
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 enum {
-        TILTS = 96,          /* values of lambda at which the Chernoff bound is taken */
-        WORK = 100000000,    /* multiplications that a convolution may cost */
+        TILTS = 24,          /* values of lambda at which the Chernoff bound is taken */
+        WORK = 30000000,     /* multiplications that a convolution may cost */
 };
 
 /* Masses below this are dropped while convolving; what they add up to stays far below FLOOR. */
@@ -145,8 +145,8 @@ static void build_chernoff(struct gbx_null *null, const struct gbx_null_cell *ce
         double unit = 1 / sqrt(null->variance);
 
         for (int t = 0; t < TILTS; t++) {
-                /* lambda * deviation from 0.5 to about 60, in even ratios */
-                double lambda = unit * 0.5 * exp(t * log(120.0) / (TILTS - 1)), sum = 0;
+                /* lambda * deviation from 1.5 to 24, in even ratios: the best for scores of as many deviations */
+                double lambda = unit * 1.5 * exp(t * log(16.0) / (TILTS - 1)), sum = 0;
 
                 for (size_t i = 0; i < count; i++) {
                         double mean = cells[i].p * cells[i].one + (1 - cells[i].p) * cells[i].zero;

@@ -29,6 +29,8 @@ enum { GBX_TABLE_MAX_BYTES = 1 << 30 };
 /* Starts a table by its column names. */
 int gbx_table_begin(struct gbx_table *table, const char *const *names, const size_t *sizes, size_t columns,
                     struct gbx_error *err);
+/* Makes room for about the rows of a text, so that memory is taken once. */
+int gbx_table_expect(struct gbx_table *table, const char *text, size_t size, struct gbx_error *err);
 /* Appends a row: `count` cells; missing ones become empty, surplus ones are dropped. */
 int gbx_table_add_row(struct gbx_table *table, const char *const *cells, const size_t *sizes, size_t count,
                       struct gbx_error *err);

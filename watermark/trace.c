@@ -65,6 +65,8 @@ struct tracing {
         uint64_t matched;
         struct champion champion;
         struct gbx_buffer notes;
+        const void *digested; /* the original whose digest this is */
+        uint8_t original[GBX_SHA256_SIZE];
         struct gbx_error *err;
 };
 
@@ -86,12 +88,23 @@ static int by_group(const void *a, const void *b) {
         return r ? r : x->candidate < y->candidate ? -1 : x->candidate > y->candidate;
 }
 
-/* What two records must share: everything but digests, claim and capacity. */
+/* Candidates often share their original: its digest is taken once while they follow one another. */
+static const uint8_t *original_digest(struct tracing *t, const struct gbx_trace_candidate *c) {
+        if (!c->original)
+                return NULL;
+        if (c->original != t->digested)
+                gbx_sha256(c->original, c->original_size, t->original);
+        t->digested = c->original;
+        return t->original;
+}
+
+/* What two records must share: everything but digests, claim and capacity; and the original, where it is kept. */
 static int identify(struct tracing *t, struct member *member) {
         const struct gbx_trace_candidate *c = &t->candidates[member->candidate];
+        const uint8_t *original = original_digest(t, c);
         gbx_auto(gbx_record_free) struct gbx_record record = {};
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
-        struct gbx_bytes parts[2];
+        struct gbx_bytes parts[3];
         int r = gbx_record_read(&record, c->record, t->err);
 
         if (r < 0)
@@ -107,7 +120,8 @@ static int identify(struct tracing *t, struct member *member) {
                 return r;
         parts[0] = (struct gbx_bytes){ c->family, strlen(c->family) + 1 };
         parts[1] = (struct gbx_bytes){ text.data, text.size };
-        gbx_sha256_parts(parts, 2, member->group);
+        parts[2] = (struct gbx_bytes){ original, original ? GBX_SHA256_SIZE : 0 };
+        gbx_sha256_parts(parts, 3, member->group);
         return 0;
 }
 
@@ -192,22 +206,17 @@ static int read_original(struct tracing *t, const struct gbx_trace_candidate *c,
 }
 
 static int vote_by_alignment(struct tracing *t, struct group *g, struct gbx_votes *votes) {
-        const struct gbx_trace_candidate *c = NULL;
+        const struct gbx_trace_candidate *c = &t->candidates[g->members[0].candidate];
         gbx_auto(gbx_table_free) struct gbx_table table = {};
         gbx_auto(gbx_view_free) struct gbx_view original = {};
         uint64_t matched = 0;
         int r;
 
-        for (size_t i = 0; i < g->count && !c; i++)
-                if (t->candidates[g->members[i].candidate].original)
-                        c = &t->candidates[g->members[i].candidate];
-        if (!c)
+        if (!c->original)
                 return 0;
         r = read_original(t, c, g->record.json, &table);
         if (r >= 0)
                 r = gbx_view_new(&original, &g->record.plan, &table, t->err);
-        if (r >= 0)
-                r = gbx_view_find_spikes(&original, &g->record.plan, t->err);
         if (r >= 0)
                 r = gbx_votes_aligned(&g->record, &g->keys, &g->view, &original, votes, &matched, &t->notes, t->err);
         if (r < 0)

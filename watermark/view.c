@@ -7,10 +7,9 @@
 #include <string.h>
 
 enum {
-        SAMPLE = 16384,    /* rows looked at for common values */
-        SPIKE_COUNT = 5,   /* a spike has at least so many rows … */
-        SPIKE_SHARE = 200, /* … and one in so many */
-        SPIKE_RATIO = 3,   /* … and so many times those of both neighbouring values together */
+        SAMPLE = 8192,   /* rows looked at for common values */
+        SPIKE_COUNT = 5, /* a spike has at least so many rows, one in GBX_SPIKE_SHARE … */
+        SPIKE_RATIO = 3, /* … and so many times those of both neighbouring values together */
 };
 
 int gbx_view_new(struct gbx_view *view, const struct gbx_plan *plan, const struct gbx_table *table,
@@ -39,7 +38,7 @@ static int compare_units(const void *a, const void *b) {
 }
 
 /* Counts of the runs in sorted units; a value whose neighbours are much rarer is a spike. */
-static size_t find_runs(int64_t *units, size_t count, size_t least, int64_t *spikes) {
+static size_t find_runs(const int64_t *units, size_t count, size_t least, int64_t *spikes) {
         size_t found = 0, before = 0; /* rows of the value one below */
 
         for (size_t i = 0, end; i < count; i = end) {
@@ -59,29 +58,41 @@ static size_t find_runs(int64_t *units, size_t count, size_t least, int64_t *spi
         return found;
 }
 
-static int find_column_spikes(struct gbx_view *view, const struct gbx_plan *plan, unsigned column, int64_t *units,
-                              struct gbx_error *err) {
-        struct gbx_view_column *look = &view->columns[column];
+static int compare_hashes(const void *a, const void *b) {
+        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+static int find_column_spikes(const struct gbx_view *view, struct gbx_plan *plan, const struct gbx_mark_keys *keys,
+                              unsigned column, int64_t *units, struct gbx_error *err) {
+        struct gbx_plan_column *c = &plan->columns[column];
         size_t step = (view->table->rows + SAMPLE - 1) / SAMPLE, count = 0, least;
+        gbx_auto(gbx_free_pointer) int64_t *spikes = NULL;
 
         for (size_t row = 0; row < view->table->rows; row += step) {
                 struct gbx_number number;
 
                 if (gbx_view_number(view, column, row, &number) && number.mantissa != 0 &&
-                    gbx_number_units(number, plan->columns[column].unit, &units[count]))
+                    gbx_number_units(number, c->unit, &units[count]))
                         count++;
         }
         qsort(units, count, sizeof *units, compare_units);
-        least = count / SPIKE_SHARE > SPIKE_COUNT ? count / SPIKE_SHARE : SPIKE_COUNT;
-        free(look->spikes);
-        look->spikes = calloc(count / least + 1, sizeof *look->spikes);
-        if (!look->spikes)
+        least = count / GBX_SPIKE_SHARE > SPIKE_COUNT ? count / GBX_SPIKE_SHARE : SPIKE_COUNT;
+        spikes = calloc(count / least + 1, sizeof *spikes);
+        free(c->spikes);
+        c->spikes = calloc(count / least + 1, sizeof *c->spikes);
+        if (!spikes || !c->spikes)
                 return gbx_fail_memory(err);
-        look->spike_count = find_runs(units, count, least, look->spikes);
+        c->spike_count = (unsigned)find_runs(units, count, least, spikes);
+        for (unsigned i = 0; i < c->spike_count; i++)
+                c->spikes[i] = gbx_layer_spike_hash(keys, c, spikes[i]);
+        qsort(c->spikes, c->spike_count, sizeof *c->spikes, compare_hashes);
         return 0;
 }
 
-int gbx_view_find_spikes(struct gbx_view *view, const struct gbx_plan *plan, struct gbx_error *err) {
+int gbx_view_find_spikes(const struct gbx_view *view, struct gbx_plan *plan, const struct gbx_mark_keys *keys,
+                         struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) int64_t *units = calloc(SAMPLE, sizeof *units);
         int r;
 
@@ -90,7 +101,7 @@ int gbx_view_find_spikes(struct gbx_view *view, const struct gbx_plan *plan, str
         for (unsigned i = 0; i < plan->column_count; i++) {
                 if (!plan->columns[i].markable || plan->columns[i].mark_text || view->columns[i].column < 0)
                         continue;
-                r = find_column_spikes(view, plan, i, units, err);
+                r = find_column_spikes(view, plan, keys, i, units, err);
                 if (r < 0)
                         return r;
         }
@@ -98,8 +109,6 @@ int gbx_view_find_spikes(struct gbx_view *view, const struct gbx_plan *plan, str
 }
 
 void gbx_view_free(struct gbx_view *view) {
-        for (unsigned i = 0; view->columns && i < view->count; i++)
-                free(view->columns[i].spikes);
         free(view->columns);
         *view = (struct gbx_view){};
 }

@@ -1,0 +1,573 @@
+/*
+ * watermark-lab: how well marks hold, measured
+ *
+ *   watermark-lab [--quick] [detect | collude | innocents | distort | speed]...
+ *
+ * Prints Markdown. Every trial has a root key of its own. Detection trials
+ * correct for 1,000 releases at a bound of 1e-6. Run from the top of the
+ * source tree (fixtures are read from tests/fixtures).
+ */
+#include "base/cleanup.h"
+#include "base/csv.h"
+#include "tests/tools/lab_tables.h"
+#include "watermark/score.h"
+#include "watermark/stats.h"
+#include "watermark/trace.h"
+
+#include <time.h>
+
+enum { RELEASES = 1000, OTHERS = 9 };
+
+static unsigned trials = 200;
+
+static double now(void) {
+        struct timespec t;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* --- one trial: a few releases of one table, one or several of them leaked ------------ */
+
+struct trial {
+        const struct lab_table *table;
+        uint8_t root[GBX_MARK_ROOT_SIZE];
+        const struct gbx_buffer *original;
+        struct gbx_buffer copies[8];
+        struct gbx_mark marks[8];
+        struct gbx_trace_candidate candidates[8 + OTHERS];
+        char names[8 + OTHERS][24];
+        unsigned leakers;
+};
+
+static void trial_begin(struct trial *t, const struct lab_table *table, const struct gbx_buffer *original, unsigned leakers,
+                        uint64_t seed) {
+        struct lab_case about = lab_about(table);
+        struct gbx_error err = {};
+
+        *t = (struct trial){ .table = table, .original = original, .leakers = leakers };
+        gbx_sha256(&seed, sizeof seed, t->root);
+        for (unsigned i = 0; i < leakers + OTHERS; i++) {
+                struct gbx_mark_request request = { .root = t->root,
+                                                    .family = table->name,
+                                                    .release = t->names[i],
+                                                    .recipient = "r",
+                                                    .columns = about.columns,
+                                                    .column_count = about.column_count,
+                                                    .options = table->options };
+
+                (void)snprintf(t->names[i], sizeof t->names[i], "release-%u", i);
+                if (i < leakers)
+                        lab_check(gbx_mark_table(&request, original->data, original->size, &t->copies[i], &t->marks[i], &err),
+                                  &err);
+                t->candidates[i] = (struct gbx_trace_candidate){ t->names[i], "r", table->name,
+                                                                 t->marks[i < leakers ? i : 0].record, NULL, 0 };
+        }
+        lab_seed(seed);
+}
+
+static void trial_end(struct trial *t) {
+        for (unsigned i = 0; i < t->leakers; i++) {
+                gbx_buffer_free(&t->copies[i]);
+                gbx_mark_clear(&t->marks[i]);
+        }
+}
+
+struct tally {
+        unsigned trials, hits; /* trials in which a leaker was named */
+        unsigned all;          /* leakers named */
+        unsigned innocents;    /* others named */
+        double symbols;        /* read, on average */
+        double score;
+};
+
+/* Content digests would recognise untouched copies; only the marks are measured here. */
+static void trial_trace(struct trial *t, const struct gbx_buffer *suspect, bool aligned, struct tally *tally) {
+        const struct gbx_trace_options options = { .tested = RELEASES };
+        gbx_auto(gbx_trace_clear) struct gbx_trace trace = {};
+        struct gbx_error err = {};
+        bool hit = false;
+
+        for (unsigned i = 0; i < t->leakers + OTHERS; i++) {
+                t->candidates[i].original = aligned ? t->original->data : NULL;
+                t->candidates[i].original_size = aligned ? t->original->size : 0;
+        }
+        lab_check(gbx_trace(t->root, suspect->data, suspect->size, t->candidates, t->leakers + OTHERS, &options, &trace, &err),
+                  &err);
+        for (size_t i = 0; i < trace.count; i++) {
+                if (trace.results[i].verdict != GBX_TRACE_TRACED)
+                        continue;
+                if (trace.results[i].candidate < t->leakers)
+                        hit = true, tally->all++;
+                else
+                        tally->innocents++;
+        }
+        tally->trials++;
+        tally->hits += hit;
+        tally->symbols += trace.count ? (double)trace.results[0].n : 0;
+        tally->score += trace.count ? trace.results[0].score : 0;
+}
+
+static void print_tally(const char *label, const struct tally *tally, unsigned leakers) {
+        double low, high;
+
+        gbx_clopper_pearson(tally->hits, tally->trials, 0.95, &low, &high);
+        printf("| %s | %.0f | %.3f (%.3f to %.3f) | ", label, tally->symbols / tally->trials,
+               (double)tally->hits / tally->trials, low, high);
+        if (leakers > 1)
+                printf("%.0f %% | ", 100.0 * tally->all / (tally->trials * leakers));
+        printf("%u of %u |\n", tally->innocents, tally->trials * OTHERS);
+        (void)fflush(stdout);
+}
+
+/* --- detection ------------------------------------------------------------------------ */
+
+struct experiment {
+        const char *label;
+        attack run;
+        double strength;
+        bool aligned; /* with the table before marking */
+        enum layout layout;
+};
+
+static void detect_one(const struct lab_table *table, const struct gbx_buffer *original, const struct experiment *e) {
+        struct lab_case about = lab_about(table);
+        struct tally tally = {};
+
+        for (unsigned n = 0; n < trials; n++) {
+                gbx_auto(gbx_buffer_free) struct gbx_buffer suspect = {};
+                struct trial t;
+                struct grid grid;
+
+                trial_begin(&t, table, original, 1, n + 1);
+                grid_read(&grid, &t.copies[0]);
+                e->run(&grid, e->strength, &about);
+                grid_write(&grid, e->layout, &suspect);
+                trial_trace(&t, &suspect, e->aligned, &tally);
+                grid_free(&grid);
+                trial_end(&t);
+        }
+        print_tally(e->label, &tally, 1);
+}
+
+static void print_mark(const struct lab_table *table, const struct gbx_buffer *original) {
+        struct trial t;
+
+        trial_begin(&t, table, original, 1, 1);
+        printf("\n### %s\n\n%llu symbols in %llu cells, %llu cells changed, code %s, coalition %u, gamma %u, "
+               "cells a row %u, floor %llu.\n\n",
+               table->name, (unsigned long long)t.marks[0].capacity_cells, (unsigned long long)t.marks[0].cells_marked,
+               (unsigned long long)t.marks[0].cells_changed, gbx_mark_code_text(t.marks[0].code), t.marks[0].coalition,
+               t.marks[0].gamma, t.marks[0].cells_per_row, (unsigned long long)t.marks[0].floor_cells);
+        printf("| attack | symbols read | leaker named (95 %% interval) | innocents named |\n| --- | --- | --- | --- |\n");
+        trial_end(&t);
+}
+
+static void detect_table(const struct lab_table *table, const struct experiment *experiments, size_t count) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer original = {};
+
+        lab_make(table, &original);
+        print_mark(table, &original);
+        for (size_t i = 0; i < count; i++)
+                detect_one(table, &original, &experiments[i]);
+}
+
+#define EUSILC "tests/fixtures/eusilc.csv"
+#define CREDIT "tests/fixtures/credit.csv"
+
+static const struct lab_table eusilc = { .name = "eusilc.csv (14,827 x 28), key rb030", .path = EUSILC, .key = "rb030",
+                                         .columns = eusilc_columns, .column_count = gbx_array_size(eusilc_columns) };
+static const struct lab_table keyless = { .name = "eusilc.csv, three virtual keys", .path = EUSILC,
+                                          .columns = eusilc_keyless_columns,
+                                          .column_count = gbx_array_size(eusilc_keyless_columns) };
+static const struct lab_table credit = { .name = "credit.csv (4,454 x 15), key applicant_id", .path = CREDIT,
+                                         .key = "applicant_id", .columns = credit_columns,
+                                         .column_count = gbx_array_size(credit_columns) };
+
+/* As in simulations of the literature: one cell a row, unbiased code. */
+#define CLASSIC(rows_, numbers_, gamma_) \
+        { .name = #rows_ " x " #numbers_ ", generated, one row of " #gamma_ ", unbiased", .rows = rows_, .numbers = numbers_, \
+          .key = "id", .options = { .code = GBX_MARK_CODE_UNBIASED, .gamma = gamma_, .cells_per_row = 1 } }
+
+static void detect(void) {
+        static const struct experiment all[] = {
+                { "none", nothing, 0, false, LAYOUT_CSV },
+                { "delete 50 % of the rows", delete_rows, 0.5, false, LAYOUT_CSV },
+                { "delete 90 %", delete_rows, 0.9, false, LAYOUT_CSV },
+                { "delete 95 %", delete_rows, 0.95, false, LAYOUT_CSV },
+                { "delete 98 %", delete_rows, 0.98, false, LAYOUT_CSV },
+                { "keep 100 rows", keep_rows, 100, false, LAYOUT_CSV },
+                { "drop 5 columns", drop_columns, 5, false, LAYOUT_CSV },
+                { "drop 10 columns", drop_columns, 10, false, LAYOUT_CSV },
+                { "rename all columns", rename_columns, 0, false, LAYOUT_CSV },
+                { "rename and reorder all columns", rename_and_reorder, 0, false, LAYOUT_CSV },
+                { "shuffle the rows", shuffle_rows, 0, false, LAYOUT_CSV },
+                { "one unit more or less in 20 % of the numbers", flip, 0.2, false, LAYOUT_CSV },
+                { "… in 30 %", flip, 0.3, false, LAYOUT_CSV },
+                { "… in 40 %", flip, 0.4, false, LAYOUT_CSV },
+                { "… in 45 %", flip, 0.45, false, LAYOUT_CSV },
+                { "noise of 10 units on 50 % of the numbers", redraw, 0.5, false, LAYOUT_CSV },
+                { "… on 80 %", redraw, 0.8, false, LAYOUT_CSV },
+                { "… on 80 %, with the original", redraw, 0.8, true, LAYOUT_CSV },
+                { "… on all", redraw, 1, false, LAYOUT_CSV },
+                { "round half of the columns to 10 units", round_half, 1, false, LAYOUT_CSV },
+                { "round all to 10 units", round_numbers, 1, false, LAYOUT_CSV },
+                { "divide by 1,000", scale, -3, false, LAYOUT_CSV },
+                { "times 1,000", scale, 3, false, LAYOUT_CSV },
+                { "add as many foreign rows", add_foreign, 1, false, LAYOUT_CSV },
+                { "add twice as many", add_foreign, 2, false, LAYOUT_CSV },
+                { "repair by common values", correlation, 0, false, LAYOUT_CSV },
+                { "drop the key and shuffle", drop_key, 0, false, LAYOUT_CSV },
+                { "… with the original", drop_key, 0, true, LAYOUT_CSV },
+                { "delete 90 %, flip 30 %, drop 5 columns", delete_flip_drop, 0.9, false, LAYOUT_CSV },
+                { "… with the original", delete_flip_drop, 0.9, true, LAYOUT_CSV },
+                { "as TSV", nothing, 0, false, LAYOUT_TSV },
+                { "as JSON", nothing, 0, false, LAYOUT_JSON },
+                { "semicolons, decimal commas, points between thousands", nothing, 0, false, LAYOUT_GERMAN },
+                { "commas between thousands", nothing, 0, false, LAYOUT_THOUSANDS },
+                { "as a Markdown table", nothing, 0, false, LAYOUT_MARKDOWN },
+        };
+        static const struct experiment some[] = {
+                { "none", nothing, 0, false, LAYOUT_CSV },
+                { "delete 90 % of the rows", delete_rows, 0.9, false, LAYOUT_CSV },
+                { "delete 98 %", delete_rows, 0.98, false, LAYOUT_CSV },
+                { "drop 3 columns", drop_columns, 3, false, LAYOUT_CSV },
+                { "drop 6 columns", drop_columns, 6, false, LAYOUT_CSV },
+                { "drop 6 columns, with the original", drop_columns, 6, true, LAYOUT_CSV },
+                { "rename and reorder all columns, shuffle", rename_and_reorder, 0, false, LAYOUT_CSV },
+                { "one unit more or less in 30 % of the numbers", flip, 0.3, false, LAYOUT_CSV },
+                { "noise of 10 units on 80 % of the numbers", redraw, 0.8, false, LAYOUT_CSV },
+                { "round half of the columns to 10 units", round_half, 1, false, LAYOUT_CSV },
+                { "add as many foreign rows", add_foreign, 1, false, LAYOUT_CSV },
+                { "repair by common values", correlation, 0, false, LAYOUT_CSV },
+        };
+
+        printf("\n## Detection\n\n%u trials each; bound 1e-6 over %d releases.\n", trials, RELEASES);
+        detect_table(&credit, all, gbx_array_size(all));
+        detect_table(&eusilc, all, gbx_array_size(all));
+        detect_table(&keyless, some, gbx_array_size(some));
+}
+
+static void classic(void) {
+        static const struct experiment none[] = { { "none", nothing, 0, false, LAYOUT_CSV } };
+        static const struct experiment thousand[] = {
+                { "delete 50 %", delete_rows, 0.5, false, LAYOUT_CSV },  { "delete 80 %", delete_rows, 0.8, false, LAYOUT_CSV },
+                { "delete 90 %", delete_rows, 0.9, false, LAYOUT_CSV },  { "delete 95 %", delete_rows, 0.95, false, LAYOUT_CSV },
+                { "flip 20 %", flip, 0.2, false, LAYOUT_CSV },           { "flip 30 %", flip, 0.3, false, LAYOUT_CSV },
+                { "flip 40 %", flip, 0.4, false, LAYOUT_CSV },           { "drop 10 of 20 columns", drop_columns, 10, false, LAYOUT_CSV },
+                { "drop 15", drop_columns, 15, false, LAYOUT_CSV },      { "drop 18", drop_columns, 18, false, LAYOUT_CSV },
+        };
+        static const struct experiment large[] = {
+                { "delete 90 %", delete_rows, 0.9, false, LAYOUT_CSV },
+                { "delete 90 %, flip 30 %, drop 5 columns", delete_flip_drop, 0.9, false, LAYOUT_CSV },
+                { "flip 45 %", flip, 0.45, false, LAYOUT_CSV },
+        };
+        static const struct lab_table tables[] = { CLASSIC(20, 20, 1), CLASSIC(50, 20, 1), CLASSIC(100, 20, 1),
+                                                   CLASSIC(1000, 20, 1), CLASSIC(1000, 20, 2), CLASSIC(30000, 10, 10) };
+
+        printf("\n## The cases of the literature and of earlier simulations\n");
+        for (size_t i = 0; i < 3; i++)
+                detect_table(&tables[i], none, 1);
+        detect_table(&tables[3], thousand, gbx_array_size(thousand));
+        detect_table(&tables[4], thousand, 3);
+        detect_table(&tables[5], large, gbx_array_size(large));
+}
+
+/* --- collusion ------------------------------------------------------------------------- */
+
+static void collude_one(const struct lab_table *table, const struct gbx_buffer *original, unsigned leakers,
+                        enum strategy strategy, const char *label) {
+        struct tally tally = {};
+
+        for (unsigned n = 0; n < trials; n++) {
+                gbx_auto(gbx_buffer_free) struct gbx_buffer suspect = {};
+                struct grid grids[8];
+                struct trial t;
+
+                trial_begin(&t, table, original, leakers, 1000 * leakers + n);
+                for (unsigned i = 0; i < leakers; i++)
+                        grid_read(&grids[i], &t.copies[i]);
+                merge(&grids[0], &grids[1], leakers, strategy);
+                grid_write(&grids[0], LAYOUT_CSV, &suspect);
+                trial_trace(&t, &suspect, false, &tally);
+                for (unsigned i = 0; i < leakers; i++)
+                        grid_free(&grids[i]);
+                trial_end(&t);
+        }
+        print_tally(label, &tally, leakers);
+}
+
+static void collude(void) {
+        /* Rows with one symbol each, so that the capacity is the number of rows. */
+        static const struct {
+                unsigned leakers;
+                struct lab_table table;
+        } cases[] = {
+                { 2, { .name = "c2", .rows = 560, .numbers = 1, .key = "id", .options = { .coalition = 2, .gamma = 1 } } },
+                { 3, { .name = "c3", .rows = 1250, .numbers = 1, .key = "id", .options = { .coalition = 3, .gamma = 1 } } },
+                { 5, { .name = "c5", .rows = 3500, .numbers = 1, .key = "id", .options = { .coalition = 5, .gamma = 1 } } },
+                { 8, { .name = "c8", .rows = 8900, .numbers = 1, .key = "id", .options = { .coalition = 8, .gamma = 1 } } },
+        };
+
+        printf("\n## Collusion\n\nGenerated tables just above the stated capacity; %u trials each. The last but one column is "
+               "the share of all colluders that was named.\n\n"
+               "| colluders, symbols, strategy | symbols read | one named (95 %% interval) | share named | innocents named |\n"
+               "| --- | --- | --- | --- | --- |\n",
+               trials);
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                gbx_auto(gbx_buffer_free) struct gbx_buffer original = {};
+
+                lab_make(&cases[i].table, &original);
+                for (enum strategy s = 0; s < STRATEGIES; s++) {
+                        char label[64];
+
+                        (void)snprintf(label, sizeof label, "%u, %zu, %s", cases[i].leakers, cases[i].table.rows,
+                                       strategy_names[s]);
+                        collude_one(&cases[i].table, &original, cases[i].leakers, s, label);
+                }
+        }
+}
+
+/* --- innocents --------------------------------------------------------------------------- */
+
+/* Votes as a suspect might show them, and very many keys that had no part in it. */
+static void innocents_one(const char *label, const struct gbx_code *code, size_t symbols, size_t count) {
+        static const double levels[] = { 1e-2, 1e-3, 1e-4, 1e-5, 1e-6 };
+        struct gbx_votes votes = {};
+        gbx_auto(gbx_scorer_freep) struct gbx_scorer *scorer = NULL;
+        size_t below[gbx_array_size(levels)] = {}, accused = 0;
+        double highest = 0, corrected;
+        struct gbx_error err = {};
+
+        lab_seed(symbols);
+        votes.items = calloc(symbols, sizeof *votes.items);
+        if (!votes.items)
+                abort();
+        for (votes.count = 0; votes.count < symbols; votes.count++)
+                votes.items[votes.count] = (struct gbx_vote){ .id = { { (uint64_t)lab_random() << 32 | lab_random(), votes.count } },
+                                                              .threshold = gbx_code_threshold(code, lab_random()),
+                                                              .observed = lab_random() & 1 };
+        lab_check(gbx_scorer_new(&scorer, &votes, &err), &err);
+        corrected = log(1e-6 / ((double)count * (double)gbx_scorer_tests(scorer)));
+        for (size_t i = 0; i < count; i++) {
+                uint32_t key[4] = { lab_random(), lab_random(), lab_random(), lab_random() };
+                struct gbx_scored scored;
+
+                lab_check(gbx_scorer_run(scorer, (uint8_t *)key, &scored, &err), &err);
+                for (size_t k = 0; k < gbx_array_size(levels); k++)
+                        below[k] += scored.log_p + log((double)gbx_scorer_tests(scorer)) <= log(levels[k]);
+                accused += scored.log_p <= corrected;
+                highest = fmax(highest, scored.score);
+        }
+        printf("| %s | %zu | %zu", label, symbols, count);
+        for (size_t k = 0; k < gbx_array_size(levels); k++)
+                printf(" | %zu", below[k]);
+        printf(" | %.2f | %zu |\n", highest, accused);
+        (void)fflush(stdout);
+}
+
+static void innocents(void) {
+        static const struct gbx_code unbiased = { GBX_MARK_CODE_UNBIASED, 1 }, two = { GBX_MARK_CODE_TARDOS, 2 },
+                                     five = { GBX_MARK_CODE_TARDOS, 5 };
+        size_t count = trials >= 200 ? 1000000 : 50000;
+
+        printf("\n## Innocents\n\nReleases that had no part in the suspect: how many have a p-value (corrected for the tests of "
+               "one release) of at most …, the highest score, and how many a trace over all of them accuses at 1e-6.\n\n"
+               "| code | symbols | innocents | 1e-2 | 1e-3 | 1e-4 | 1e-5 | 1e-6 | highest score | accused |\n"
+               "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+        innocents_one("unbiased", &unbiased, 100, count);
+        innocents_one("Tardos 2", &two, 560, count);
+        innocents_one("Tardos 5", &five, 3500, count / 4);
+}
+
+/* --- distortion ---------------------------------------------------------------------------- */
+
+struct sample {
+        double *values;
+        size_t count;
+        double mean, variance;
+};
+
+static int by_value(const void *a, const void *b) {
+        double x = *(const double *)a, y = *(const double *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+static struct sample sample_column(struct grid *grid, size_t column) {
+        struct sample s = { .values = calloc(grid->rows, sizeof *s.values) };
+        struct gbx_number number;
+
+        if (!s.values)
+                abort();
+        for (size_t row = 0; row < grid->rows; row++)
+                if (grid_number(grid, row, column, &number))
+                        s.mean += s.values[s.count++] = gbx_number_double(number);
+        s.mean /= (double)s.count;
+        for (size_t i = 0; i < s.count; i++)
+                s.variance += (s.values[i] - s.mean) * (s.values[i] - s.mean) / (double)s.count;
+        qsort(s.values, s.count, sizeof *s.values, by_value);
+        return s;
+}
+
+/* Kolmogorov-Smirnov distance of two sorted samples. */
+static double ks_distance(const struct sample *a, const struct sample *b) {
+        double worst = 0;
+
+        for (size_t i = 0, k = 0; i < a->count && k < b->count;) {
+                double at = fmin(a->values[i], b->values[k]);
+
+                while (i < a->count && a->values[i] <= at)
+                        i++;
+                while (k < b->count && b->values[k] <= at)
+                        k++;
+                worst = fmax(worst, fabs((double)i / (double)a->count - (double)k / (double)b->count));
+        }
+        return worst;
+}
+
+static void distort_table(const struct lab_table *table) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer original = {};
+        struct lab_case about = lab_about(table);
+        struct grid before, after;
+        struct trial t;
+
+        lab_make(table, &original);
+        trial_begin(&t, table, &original, 1, 7);
+        grid_read(&before, &original);
+        grid_read(&after, &t.copies[0]);
+        printf("\n### %s\n\n%llu of %zu cells changed.\n\n| column | unit | cells changed | mean before | shift | sd before | shift "
+               "| KS distance |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+               table->name, (unsigned long long)t.marks[0].cells_changed, before.rows * before.columns);
+        for (size_t i = 0; i < before.columns; i++) {
+                struct sample a, b;
+                struct gbx_number unit;
+                size_t changed = 0;
+
+                if (!unit_of(&before, i, &about, &unit))
+                        continue;
+                for (size_t row = 0; row < before.rows; row++)
+                        changed += strcmp(*grid_cell(&before, row, i), *grid_cell(&after, row, i)) != 0;
+                a = sample_column(&before, i);
+                b = sample_column(&after, i);
+                printf("| %s | %g | %zu | %.4f | %+.2e | %.4f | %+.2e | %.4f |\n", before.names[i], gbx_number_double(unit),
+                       changed, a.mean, b.mean - a.mean, sqrt(a.variance), sqrt(b.variance) - sqrt(a.variance),
+                       ks_distance(&a, &b));
+                free(a.values);
+                free(b.values);
+        }
+        grid_free(&before);
+        grid_free(&after);
+        trial_end(&t);
+}
+
+static void distort(void) {
+        printf("\n## Distortion\n");
+        distort_table(&credit);
+        distort_table(&eusilc);
+}
+
+/* --- speed ---------------------------------------------------------------------------------- */
+
+static double copy_csv(const struct gbx_buffer *csv) {
+        gbx_auto(gbx_csv_freep) struct gbx_csv *reader = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer out = {};
+        struct gbx_csv_row row;
+        struct gbx_error err = {};
+        double start = now();
+
+        lab_check(gbx_csv_new_memory(&reader, csv->data, csv->size, NULL, &err), &err);
+        while (gbx_csv_next(reader, &row, &err) > 0)
+                for (size_t i = 0; i < row.count; i++) {
+                        lab_check(gbx_csv_write_field(&out, row.fields[i].data, row.fields[i].size, row.fields[i].quoted, &err),
+                                  &err);
+                        lab_check(gbx_buffer_append_byte(&out, i + 1 < row.count ? ',' : '\n', &err), &err);
+                }
+        if (out.size != csv->size)
+                abort();
+        return now() - start;
+}
+
+static double mark_once(const struct lab_table *table, const struct gbx_buffer *csv, struct trial *ret) {
+        double start = now();
+
+        trial_begin(ret, table, csv, 1, 3);
+        return now() - start;
+}
+
+static void trace_many(const struct lab_table *table, const struct trial *t, const char *label) {
+        struct gbx_trace_candidate *candidates = calloc(RELEASES, sizeof *candidates);
+        char(*names)[24] = calloc(RELEASES, sizeof *names);
+        gbx_auto(gbx_trace_clear) struct gbx_trace trace = {};
+        struct gbx_error err = {};
+        double start;
+
+        if (!candidates || !names)
+                abort();
+        for (size_t i = 0; i < RELEASES; i++) {
+                (void)snprintf(names[i], sizeof names[i], "release-%zu", i);
+                candidates[i] = (struct gbx_trace_candidate){ names[i], "r", table->name, t->marks[0].record, NULL, 0 };
+        }
+        start = now();
+        lab_check(gbx_trace(t->root, t->copies[0].data, t->copies[0].size, candidates, RELEASES, NULL, &trace, &err), &err);
+        printf("| trace over %d releases, %s | %.2f | %.2f million |\n", RELEASES, label, now() - start,
+               (double)trace.rows / (now() - start) / 1e6);
+        if (trace.accused != 1 || trace.results[0].candidate != 0)
+                printf("(the trace failed)\n");
+        free(candidates);
+        free(names);
+}
+
+static void speed(void) {
+        static const struct gbx_mark_options every_row = { .gamma = 1, .cells_per_row = 1 };
+        struct lab_table table = { .name = "large", .rows = trials >= 200 ? 1000000 : 100000, .numbers = 9, .key = "id" };
+        gbx_auto(gbx_buffer_free) struct gbx_buffer csv = {};
+        double copied = 1e9, marked = 1e9, dense;
+        struct trial t;
+
+        lab_make(&table, &csv);
+        for (int i = 0; i < 3; i++) {
+                copied = fmin(copied, copy_csv(&csv));
+                marked = fmin(marked, mark_once(&table, &csv, &t));
+                if (i < 2)
+                        trial_end(&t);
+        }
+        printf("\n## Speed\n\n%zu rows x 10 columns, %.0f MB, one core, best of three.\n\n| step | seconds | rows a second |\n"
+               "| --- | --- | --- |\n| plain CSV copy | %.3f | %.2f million |\n"
+               "| mark (gamma %u) | %.3f (%.2f of the copy's rate) | %.2f million |\n",
+               table.rows, (double)csv.size / 1e6, copied, (double)table.rows / copied / 1e6, t.marks[0].gamma, marked,
+               copied / marked, (double)table.rows / marked / 1e6);
+        trace_many(&table, &t, "one row of ten marked");
+        trial_end(&t);
+        table.options = every_row;
+        dense = mark_once(&table, &csv, &t);
+        printf("| mark every row | %.3f (%.2f of the copy's rate) | %.2f million |\n", dense, copied / dense,
+               (double)table.rows / dense / 1e6);
+        trace_many(&table, &t, "every row marked");
+        trial_end(&t);
+}
+
+int main(int argc, char **argv) {
+        static const struct {
+                const char *name;
+                void (*run)(void);
+        } parts[] = { { "detect", detect }, { "classic", classic },   { "collude", collude },
+                      { "innocents", innocents }, { "distort", distort }, { "speed", speed } };
+        int named = 0;
+
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--quick") == 0)
+                        trials = 10;
+                else
+                        named++;
+        printf("# watermark\n");
+        for (size_t k = 0; k < gbx_array_size(parts); k++) {
+                bool wanted = named == 0;
+
+                for (int i = 1; i < argc; i++)
+                        wanted |= strcmp(argv[i], parts[k].name) == 0;
+                if (wanted)
+                        parts[k].run();
+        }
+        return 0;
+}
