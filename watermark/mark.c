@@ -17,7 +17,7 @@ enum {
         DEFAULT_RELEASES = 1000,
         LEAST_TARGET = 5000,   /* chosen cells aimed at where the table has them … */
         TARGET_SHARE = 100,    /* … or one in so many, if that is more */
-        CONTENT_CELLS = 250000, /* larger tables get no content digest: their marks say more */
+        CONTENT_CELLS = 50000, /* larger tables get no content digest: their marks say more */
 };
 
 static const double default_alpha = 1e-6;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTENT_CELLS = 250000 }; /* as in mark.c: larger tables have no content digest */
+enum { CONTENT_CELLS = 50000 }; /* as in mark.c: larger tables have no content digest */
 
 static const double default_alpha = 1e-6;
 
