@@ -157,7 +157,8 @@ int gbx_tls_connect(struct gbx_tls *tls, const struct gbx_flow_rule *rule, const
                 return gbx_openssl_fail(err, "cannot open TLS");
         SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         if (is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) != 1
-                       : SSL_set1_host(ssl, host) != 1 || SSL_set_tlsext_host_name(ssl, host) != 1)
+                       : SSL_set1_host(ssl, host) != 1 ||
+                                 SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host) != 1)
                 return gbx_openssl_fail(err, "cannot open TLS");
         /* A stream that is only passed on may speak another protocol; the probe for its certificate offers none. */
         if (rule->tls == GBX_FLOW_TLS_INSPECT && SSL_set_alpn_protos(ssl, http, sizeof http - 1) != 0)

@@ -233,10 +233,11 @@ static void several_entries_stand_side_by_side(void **state) {
 
 static void another_key_or_origin_is_refused(void **state) {
         struct fixture *f = *state;
-        gbx_auto(gbx_log_freep) struct gbx_log *log = fixture_create(f), *other = NULL;
+        gbx_auto(gbx_log_freep) struct gbx_log *made = fixture_create(f), *other = NULL;
         struct gbx_note_signer stranger;
         struct gbx_error err = {};
 
+        assert_non_null(made);
         assert_int_equal(gbx_note_signer_generate("test.example/log", GBX_NOTE_ED25519, &stranger, NULL), 0);
         assert_int_equal(gbx_log_open(&other, AT_FDCWD, f->path, NULL, &stranger, NULL, &err), -EBADMSG);
         assert_int_equal(gbx_log_open(&other, AT_FDCWD, f->path, "else", &f->signer, NULL, &err), -EBADMSG);
