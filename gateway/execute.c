@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "gateway/dummy.h"
 #include "gateway/install.h"
 #include "gateway/release/algorithm.h"
 #include "gateway/store/objects.h"
@@ -17,6 +18,7 @@ enum {
         JOB_BYTES = 80 * 1024 * 1024, /* program, parameters, schemas */
         JOB_FILES = 256,
         TMP_FILES = 256,
+        DUMMY_BYTES = 64 * 1024 * 1024, /* the most that one twin may take */
         PROGRESS_LIMIT = 1024 * 1024,
         STREAM_LIMIT = 1024 * 1024,
         PROGRESS_FD = 3,
@@ -36,6 +38,13 @@ static const struct engine *find_engine(const char *name) {
                 if (strcmp(engines[i].name, name) == 0)
                         return &engines[i];
         return NULL;
+}
+
+struct gbx_execution_limits gbx_execution_limits(const struct gbx_policy *policy) {
+        const struct gbx_policy_limits *limits = &policy->limits;
+
+        return (struct gbx_execution_limits){ limits->wall_ms, limits->cpu_ms, limits->memory_bytes, limits->processes,
+                                              limits->open_files, limits->output_bytes, limits->output_files, limits->scratch_bytes };
 }
 
 /* --- /data -------------------------------------------------------------------- */
@@ -72,6 +81,23 @@ static int deliver_dataset(int site, const json_t *dataset, struct gbx_delivery 
         return gbx_age_file_decrypt(file, out, 0, err);
 }
 
+static int deliver_twin(int site, const json_t *dataset, struct gbx_delivery *data, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer source = {}, csv = {};
+        gbx_auto(gbx_schema_freep) struct gbx_schema *schema = NULL;
+        gbx_auto(gbx_close_fd) int out = -1;
+        const char *name = json_string_value(json_object_get(dataset, "name"));
+        int r = gbx_object_get(site, json_string_value(json_object_get(dataset, "schema_source")), &source, err);
+
+        if (r >= 0)
+                r = gbx_schema_parse(&schema, name, source.data, source.size, NULL, err);
+        if (r >= 0)
+                r = gbx_dummy_twin(schema, 1, GBX_DUMMY_ROWS, &csv, err);
+        if (r < 0)
+                return r;
+        out = gbx_delivery_create(data, name, err);
+        return out < 0 ? out : gbx_write_all(out, csv.data, csv.size, err);
+}
+
 static int deliver_data(const struct gbx_execution *execution, struct gbx_delivery **ret, struct gbx_error *err) {
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL;
         uint64_t bytes = 4096;
@@ -80,13 +106,14 @@ static int deliver_data(const struct gbx_execution *execution, struct gbx_delive
         int r;
 
         json_array_foreach(execution->datasets, index, dataset)
-                bytes += (uint64_t)json_integer_value(json_object_get(dataset, "bytes")) + 4096;
+                bytes += (execution->dummy ? DUMMY_BYTES : (uint64_t)json_integer_value(json_object_get(dataset, "bytes"))) + 4096;
         r = gbx_delivery_new(&data, GBX_DELIVERY_DATA,
                              (struct gbx_delivery_limits){ bytes, json_array_size(execution->datasets) + 1 }, err);
         if (r < 0)
                 return r;
         json_array_foreach(execution->datasets, index, dataset) {
-                r = deliver_dataset(execution->site, dataset, data, err);
+                r = execution->dummy ? deliver_twin(execution->site, dataset, data, err)
+                                     : deliver_dataset(execution->site, dataset, data, err);
                 if (r < 0)
                         return gbx_context(err, r, "dataset '%s'", json_string_value(json_object_get(dataset, "name")));
         }

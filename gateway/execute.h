@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "policy/policy.h"
 #include "runtime/vault/delivery.h"
 
 #include <jansson.h>
@@ -31,6 +32,7 @@ struct gbx_execution {
         const json_t *parameters; /* object, becomes /job/params.json */
         const json_t *datasets;   /* array of rows of the view's table dataset */
         struct gbx_execution_limits limits;
+        bool dummy; /* deliver dummy twins (dummy.h) in place of the data; no key is touched */
         void (*progress)(void *userdata, double fraction);
         void *userdata;
 };
@@ -42,6 +44,9 @@ struct gbx_execution_result {
         size_t error_bytes;       /* what the job wrote to standard error */
         char *image;              /* digest of the image it ran in */
 };
+
+/* The limits that a policy sets. */
+struct gbx_execution_limits gbx_execution_limits(const struct gbx_policy *policy);
 
 int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_result *ret, struct gbx_error *err);
 void gbx_execution_result_free(struct gbx_execution_result *result);

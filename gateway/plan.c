@@ -74,8 +74,6 @@ int gbx_run_plan_load(struct gbx_site *site, const char *request_digest, struct 
 
 void gbx_run_plan_execution(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id,
                             struct gbx_execution *ret_execution) {
-        const struct gbx_policy_limits *limits = &plan->policy->limits;
-
         *ret_execution = (struct gbx_execution){
                 .site = site->directory,
                 .id = id,
@@ -83,7 +81,6 @@ void gbx_run_plan_execution(struct gbx_site *site, const struct gbx_run_plan *pl
                 .program = &plan->program,
                 .parameters = plan->request.parameters,
                 .datasets = plan->datasets,
-                .limits = { limits->wall_ms, limits->cpu_ms, limits->memory_bytes, limits->processes, limits->open_files,
-                            limits->output_bytes, limits->output_files, limits->scratch_bytes },
+                .limits = gbx_execution_limits(plan->policy),
         };
 }

@@ -70,8 +70,7 @@ static int record_denied(struct gbx_site *site, const char *id, const json_t *sa
         return r;
 }
 
-/* How the run ended, in the words an analyst may see. */
-static enum gbx_run_state judge(const struct gbx_execution_result *result, json_t **ret_reason) {
+enum gbx_run_state gbx_run_judge(const struct gbx_execution_result *result, json_t **ret_reason) {
         const char *outcome = json_string_value(json_object_get(result->sandbox, "outcome"));
         const char *limit = json_string_value(json_object_get(result->sandbox, "limit"));
         const char *end = json_string_value(json_object_get(result->end, "end"));
@@ -177,7 +176,7 @@ static int run_allowed(struct gbx_site *site, const struct gbx_run_order *order,
         if (r < 0)
                 return r;
         outcome->report = make_report(&result);
-        outcome->state = judge(&result, &reason);
+        outcome->state = gbx_run_judge(&result, &reason);
         r = record_denied(site, decision->id, result.sandbox, err);
         if (r >= 0)
                 r = record_end(site, decision->id, &result, outcome, reason, err);

@@ -48,6 +48,10 @@ int gbx_run_job(struct gbx_site *site, const struct gbx_run_order *order, struct
 void gbx_run_outcome_free(struct gbx_run_outcome *outcome);
 const char *gbx_run_state_name(enum gbx_run_state state);
 
+/* How an execution ended, in the words an analyst may see; GBX_RUN_RELEASED stands for "ran to its end".
+ * `ret_reason` gets a text or NULL. */
+enum gbx_run_state gbx_run_judge(const struct gbx_execution_result *result, json_t **ret_reason);
+
 /* What a request says must be executed: filled from a run's recorded request (objects). Used by replay too. */
 struct gbx_run_plan {
         struct gbx_run_request request;

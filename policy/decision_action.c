@@ -48,6 +48,7 @@ static const struct rule {
         { "data ls", EVERY },
         { "data show", EVERY },
         { "algo submit", ANALYST },
+        { "algo try", ANALYST | REVIEWER },
         { "algo ls", EVERY },
         { "algo show", EVERY },
         { "algo diff", EVERY },

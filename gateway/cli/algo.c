@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "gateway/approve.h"
 #include "gateway/cli/commands.h"
+#include "gateway/cli/rehearsal.h"
 #include "gateway/cli/table.h"
 #include "gateway/release/algorithm.h"
 #include "gateway/store/objects.h"
@@ -47,7 +48,9 @@ static int run_submit(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer bytes = {};
         gbx_auto(gbx_json_freep) json_t *details = NULL, *known = NULL;
         char digest[GBX_SHA256_TEXT_SIZE];
-        int r = gbx_cli_principal(cli, &submitter, err);
+        const char *why = "";
+        bool deterministic = false;
+        int told, r = gbx_cli_principal(cli, &submitter, err);
 
         if (!name)
                 name = slash ? slash + 1 : path;
@@ -68,7 +71,12 @@ static int run_submit(struct gbx_cli *cli, struct gbx_error *err) {
         if (r == 0)
                 return gbx_fail(err, -EEXIST, "these bytes were submitted before, by '%s': %s",
                                 json_string_value(json_object_get(known, "submitter")), digest);
+        told = gbx_cli_double_run(cli, &bytes, engine, &deterministic, &why, err);
+        if (told < 0)
+                return told;
         details = json_pack("{s:s, s:s, s:I}", "name", name, "engine", engine, "bytes", (json_int_t)bytes.size);
+        if (told == 0)
+                (void)json_object_set_new(details, "deterministic", json_boolean(deterministic));
         r = gbx_site_record(cli->site, &(struct gbx_action){ submitter, "algo.submit", digest, "done", NULL, details }, NULL, err);
         if (r >= 0)
                 r = gbx_site_checkpoint(cli->site, err);
@@ -79,6 +87,11 @@ static int run_submit(struct gbx_cli *cli, struct gbx_error *err) {
         else
                 puts(digest);
         gbx_cli_say(cli, "Submitted '%s' for the %s engine. It runs once reviewers have approved exactly these bytes.\n", name, engine);
+        if (told > 0)
+                gbx_cli_say(cli, "Whether it gives the same outputs each time was not told: %s.\n", why);
+        else
+                gbx_cli_say(cli, deterministic ? "Two runs on dummy data gave the same outputs: it can be replayed.\n"
+                                               : "WARNING: two runs on dummy data gave different outputs: it cannot be replayed.\n");
         return 0;
 }
 
@@ -133,6 +146,7 @@ const struct gbx_command gbx_commands_algo[] = {
           .options = (const struct gbx_option[]){
                   { "engine", "NAME", "lua or native (default: by what the file is)", false, false },
                   { "name", "NAME", "how people call it (default: the file's name)", false, false },
+                  { "purpose", "PURPOSE", "whose policy the double run on dummy data is made under", false, false },
                   {} },
           .arguments_min = 1, .arguments_max = 1, .action = "algo submit", .run = run_submit },
         { .noun = "algo", .verb = "ls", .summary = "list submitted algorithms", .run = run_ls },

@@ -1,4 +1,5 @@
 #include "gateway/cli/commands.h"
+#include "gateway/cli/rehearsal.h"
 
 const struct gbx_command *const gbx_command_tables[] = {
         gbx_commands_site,
@@ -6,6 +7,7 @@ const struct gbx_command *const gbx_command_tables[] = {
         gbx_commands_policy,
         gbx_commands_data,
         gbx_commands_algo,
+        gbx_commands_rehearsal,
         gbx_commands_review,
         gbx_commands_job,
         gbx_commands_release,

@@ -55,6 +55,7 @@ static const struct gbx_entry_action actions[] = {
         /* algorithms; the object is the algorithm's digest */
         { "algo.submit", "an algorithm was submitted",
           FIELDS({ "name", TEXT, MUST }, { "engine", NAME, MUST }, { "bytes", COUNT, MUST }, { "deterministic", BOOLEAN, MAY }) },
+        { "algo.try", "an algorithm ran on dummy data", FIELDS({ "purpose", TEXT, MUST }, { "deterministic", BOOLEAN, MAY }) },
         { "review.approve", "a reviewer approved",
           FIELDS({ "purpose", TEXT, MUST }, { "policy", DIGEST, MUST }, { "statement", DIGEST, MUST },
                  { "signature", DIGEST, MUST }, { "ssh_key", TEXT, MUST }, { "expires", TIME, MAY }, { "datasets", NAMES, MAY }) },

@@ -11,10 +11,10 @@ static const char schema[] =
         " WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS policy(seq INTEGER PRIMARY KEY, digest TEXT, name TEXT, purpose TEXT, state TEXT);"
         "CREATE TABLE IF NOT EXISTS dataset(name TEXT, version INTEGER, owner TEXT, stored TEXT, ciphertext TEXT,"
-        " schema TEXT, manifest TEXT, signature TEXT, bytes INTEGER, state TEXT, seq INTEGER,"
+        " schema TEXT, schema_source TEXT, manifest TEXT, signature TEXT, bytes INTEGER, state TEXT, seq INTEGER,"
         " PRIMARY KEY(name, version)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS algorithm(digest TEXT PRIMARY KEY, name TEXT, engine TEXT, submitter TEXT,"
-        " bytes INTEGER, seq INTEGER) WITHOUT ROWID;"
+        " bytes INTEGER, deterministic INTEGER, seq INTEGER) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS approval(seq INTEGER PRIMARY KEY, algorithm TEXT, reviewer TEXT, decision TEXT,"
         " purpose TEXT, policy TEXT, statement TEXT, signature TEXT, ssh_key TEXT, expires TEXT, state TEXT);"
         "CREATE TABLE IF NOT EXISTS run(id TEXT PRIMARY KEY, algorithm TEXT, requester TEXT, purpose TEXT, datasets TEXT,"
@@ -42,11 +42,11 @@ static const struct effect {
                           "INSERT INTO policy VALUES(:seq," D("digest") "," OBJECT "," D("purpose") ",'in-force')" },
         { "data.add", "UPDATE dataset SET state='replaced' WHERE name=" OBJECT " AND state='active';"
                       "INSERT INTO dataset VALUES(" OBJECT "," D("version") "," D("owner") "," D("stored") "," D("ciphertext")
-                      "," D("schema") "," D("manifest") "," D("signature") "," D("bytes") ",'active',:seq)" },
+                      "," D("schema") "," D("schema_source") "," D("manifest") "," D("signature") "," D("bytes") ",'active',:seq)" },
         { "data.revoke", "UPDATE dataset SET state='revoked' WHERE name=" OBJECT " AND state IN ('active','replaced')" },
         { "data.destroy", "UPDATE dataset SET state='destroyed' WHERE name=" OBJECT },
         { "algo.submit", "INSERT OR IGNORE INTO algorithm VALUES(" OBJECT "," D("name") "," D("engine") "," ACTOR "," D("bytes")
-                         ",:seq)" },
+                         "," D("deterministic") ",:seq)" },
         { "review.approve", "INSERT INTO approval VALUES(:seq," OBJECT "," ACTOR ",'approve'," D("purpose") "," D("policy")
                             "," D("statement") "," D("signature") "," D("ssh_key") "," D("expires") ",'active')" },
         { "review.reject", "INSERT INTO approval VALUES(:seq," OBJECT "," ACTOR ",'reject'," D("purpose") "," D("policy")

@@ -33,6 +33,37 @@ matches_expected() { # CSV
         done
 }
 
+@test "before any approval, analysts try their code on dummy data and see everything" {
+        status_is 0 gbx algo try "$demo/default-rate.lua" --purpose credit-scoring --param by=home --as bank-a
+        says "home,applicants,default_rate"
+        says "the same outputs"
+        status_is 0 gbx algo try "$build/demo/scorecard" --purpose credit-scoring --param by=home --as bank-a
+        says "home,applicants,default_rate"
+        status_is 1 gbx algo try "$demo/hostile.lua" --purpose credit-scoring --param by=home --as bank-a
+        says "runtime-error at line"
+        [ "$(gbx algo ls --json | jq -r '.[] | select(.name == "default-rate.lua") | .deterministic')" = 1 ]
+}
+
+@test "an algorithm whose outputs differ from run to run is told so at submission" {
+        cat >"$WORK/clock.c" <<'C'
+#include <stdio.h>
+#include <time.h>
+int main(void) {
+        struct timespec t;
+        FILE *f = fopen("/out/t.csv", "w"), *m = fopen("/out/release.json", "w");
+        clock_gettime(CLOCK_REALTIME, &t);
+        fprintf(f, "home,applicants,default_rate\nowner,%ld,0.5\n", 100 + t.tv_nsec % 1000000);
+        fprintf(m, "{\"version\":1,\"outputs\":[{\"file\":\"t.csv\",\"kind\":\"table\",\"columns\":["
+                   "{\"name\":\"home\",\"type\":\"text\",\"role\":\"key\"},{\"name\":\"applicants\",\"type\":\"integer\",\"role\":\"count\"},"
+                   "{\"name\":\"default_rate\",\"type\":\"decimal\",\"role\":\"value\",\"unit\":\"0.001\"}]}]}");
+        return fclose(f) | fclose(m);
+}
+C
+        gcc -static -O1 -o "$WORK/clock" "$WORK/clock.c"
+        status_is 0 gbx algo submit "$WORK/clock" --as bank-a
+        says "cannot be replayed"
+}
+
 @test "an algorithm that nobody approved does not run" {
         status_is 3 job "$LUA" home
         says "too-few-approvals"
