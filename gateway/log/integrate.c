@@ -20,24 +20,46 @@ struct growing_tile {
 
 struct integrator {
         int directory;
+        char unflushed[1 + GBX_TILE_LEVELS][GBX_TILE_PATH_SIZE]; /* [1 + level]: the last file put there; "": none */
         struct gbx_merkle_edge edge;
         struct growing_tile tiles[GBX_TILE_LEVELS];
         struct gbx_buffer bundle;
 };
 
-static int put(int directory, int level, uint64_t index, unsigned width, const void *data, size_t size,
+static bool same_parent(const char *a, const char *b) {
+        size_t length = (size_t)(strrchr(a, '/') - a);
+
+        return strncmp(a, b, length) == 0 && strrchr(b, '/') == b + length;
+}
+
+/* Directories are flushed when the next file goes elsewhere, and at the end: all before anything is signed. */
+static int flush_level(struct integrator *integrator, int level, struct gbx_error *err) {
+        char *path = integrator->unflushed[1 + level];
+        int r = path[0] ? gbx_log_flush_parent(integrator->directory, path, err) : 0;
+
+        path[0] = '\0';
+        return r;
+}
+
+static int put(struct integrator *integrator, int level, uint64_t index, unsigned width, const void *data, size_t size,
                struct gbx_error *err) {
-        char path[GBX_TILE_PATH_SIZE];
+        char *last = integrator->unflushed[1 + level], path[GBX_TILE_PATH_SIZE];
+        int r = 0;
 
         gbx_tile_path(level, index, width, path);
-        return gbx_log_put_file(directory, GBX_LOG_SCRATCH, path, data, size, 0644, GBX_LOG_KEEP, err);
+        if (last[0] && !same_parent(last, path))
+                r = flush_level(integrator, level, err);
+        if (r == 0)
+                r = gbx_log_place_file(integrator->directory, GBX_LOG_SCRATCH, path, data, size, 0644, GBX_LOG_KEEP, err);
+        if (r == 0)
+                memcpy(last, path, sizeof path);
+        return r;
 }
 
 static int put_tile(struct integrator *integrator, unsigned level, struct gbx_error *err) {
         const struct growing_tile *tile = &integrator->tiles[level];
 
-        return put(integrator->directory, (int)level, tile->index, tile->width, tile->hashes,
-                   tile->width * sizeof(struct gbx_hash), err);
+        return put(integrator, (int)level, tile->index, tile->width, tile->hashes, tile->width * sizeof(struct gbx_hash), err);
 }
 
 /* Adds a leaf hash; tiles that it completes are written and their roots carried upwards. */
@@ -114,7 +136,7 @@ static int add_bundle(struct integrator *integrator, struct gbx_tree *tree, stru
                 to = gbx_journal_end(journal);
         r = fill_bundle(integrator, tree, journal, from, to, covered, err);
         if (r == 0)
-                r = put(integrator->directory, GBX_TILE_ENTRIES, index, (unsigned)(to - from), integrator->bundle.data,
+                r = put(integrator, GBX_TILE_ENTRIES, index, (unsigned)(to - from), integrator->bundle.data,
                         integrator->bundle.size, err);
         if (r < 0)
                 return r;
@@ -144,6 +166,8 @@ static int integrate(struct integrator *integrator, struct gbx_tree *tree, struc
         for (unsigned level = 0; r == 0 && level < GBX_TILE_LEVELS; level++)
                 if (integrator->tiles[level].changed)
                         r = put_tile(integrator, level, err);
+        for (int level = GBX_TILE_ENTRIES; r == 0 && level < GBX_TILE_LEVELS; level++)
+                r = flush_level(integrator, level, err);
         return r;
 }
 

@@ -45,8 +45,7 @@ int gbx_log_write(int fd, const void *data, size_t size, off_t offset, struct gb
         return 0;
 }
 
-/* Flushes the directory that holds `path`. */
-static int sync_parent(int directory, const char *path, struct gbx_error *err) {
+int gbx_log_flush_parent(int directory, const char *path, struct gbx_error *err) {
         const char *slash = strrchr(path, '/');
         gbx_auto(gbx_free_pointer) char *parent = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
         gbx_auto(gbx_close_fd) int fd = -1;
@@ -70,7 +69,7 @@ static int make_parents(int directory, const char *path, struct gbx_error *err) 
 
                 *slash = '\0';
                 if (gbx_log_io.mkdir(directory, copy, 0755) == 0)
-                        r = sync_parent(directory, copy, err);
+                        r = gbx_log_flush_parent(directory, copy, err);
                 else if (errno != EEXIST)
                         r = gbx_fail_errno(err, "cannot create directory '%s'", copy);
                 *slash = '/';
@@ -110,22 +109,28 @@ static int already_there(int directory, const char *path, const void *data, size
         return 1;
 }
 
-int gbx_log_put_file(int directory, const char *scratch, const char *path, const void *data, size_t size, mode_t mode,
-                     enum gbx_log_put how, struct gbx_error *err) {
+int gbx_log_place_file(int directory, const char *scratch, const char *path, const void *data, size_t size, mode_t mode,
+                       enum gbx_log_put how, struct gbx_error *err) {
         int r = 0;
 
         if (how == GBX_LOG_KEEP)
                 r = already_there(directory, path, data, size, err);
-        if (r == 0)
-                r = make_parents(directory, path, err);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = make_parents(directory, path, err);
         if (r < 0)
                 return r;
-        if (r == 0) {
-                r = write_scratch(directory, scratch, data, size, mode, err);
-                if (r < 0)
-                        return gbx_context(err, r, "'%s'", path);
-                if (gbx_log_io.rename(directory, scratch, path) < 0)
-                        return gbx_fail_errno(err, "cannot put '%s' in place", path);
-        }
-        return sync_parent(directory, path, err);
+        r = write_scratch(directory, scratch, data, size, mode, err);
+        if (r < 0)
+                return gbx_context(err, r, "'%s'", path);
+        if (gbx_log_io.rename(directory, scratch, path) < 0)
+                return gbx_fail_errno(err, "cannot put '%s' in place", path);
+        return 0;
+}
+
+int gbx_log_put_file(int directory, const char *scratch, const char *path, const void *data, size_t size, mode_t mode,
+                     enum gbx_log_put how, struct gbx_error *err) {
+        int r = gbx_log_place_file(directory, scratch, path, data, size, mode, how, err);
+
+        return r < 0 ? r : gbx_log_flush_parent(directory, path, err);
 }

@@ -34,7 +34,14 @@ enum gbx_log_put {
         GBX_LOG_KEEP,    /* an existing file must have the same bytes already (-EBADMSG), and stays */
 };
 
-/* Puts a file at `path` below `directory`, durably: parents, temporary file `scratch`, fsync, rename, fsync of
- * the directory. `scratch` is below `directory` too; a leftover of that name is overwritten. */
+/* Puts a file at `path` below `directory`: parents, temporary file `scratch`, fsync, rename. `scratch` is below
+ * `directory` too; a leftover of that name is overwritten. The file lasts once its directory is flushed. */
+int gbx_log_place_file(int directory, const char *scratch, const char *path, const void *data, size_t size, mode_t mode,
+                       enum gbx_log_put how, struct gbx_error *err);
+
+/* Flushes the directory that holds `path`. */
+int gbx_log_flush_parent(int directory, const char *path, struct gbx_error *err);
+
+/* Both: the file is durable on return. */
 int gbx_log_put_file(int directory, const char *scratch, const char *path, const void *data, size_t size, mode_t mode,
                      enum gbx_log_put how, struct gbx_error *err);

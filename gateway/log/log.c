@@ -70,7 +70,7 @@ int gbx_log_lock(struct gbx_log *log, struct gbx_error *err) {
         int r;
 
         (void)pthread_mutex_lock(&log->mutex);
-        r = lock_file(log->lock, err);
+        r = log->failed ? gbx_fail(err, -EIO, "the disk failed the log before; open the log anew") : lock_file(log->lock, err);
         if (r < 0) {
                 (void)pthread_mutex_unlock(&log->mutex);
                 return r;

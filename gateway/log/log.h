@@ -20,8 +20,8 @@
  * -EBADMSG and repairs nothing.
  *
  * Threads may share a handle; processes may share a directory, each with a
- * handle of its own. After a failed flush (EIO) a handle refuses all further
- * appends: open the log anew when the disk is well again. A full disk (ENOSPC)
+ * handle of its own. After a failed flush (EIO) a handle refuses everything
+ * more: open the log anew when the disk is well again. A full disk (ENOSPC)
  * fails the append that met it and nothing else.
  */
 #pragma once

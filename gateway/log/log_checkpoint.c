@@ -101,6 +101,7 @@ int gbx_log_checkpoint_locked(struct gbx_log *log, struct gbx_error *err) {
                 r = gbx_journal_rotate(log->journal, log->edge.size, err);
         if (r == 0 && !log->options.keep_partials)
                 gbx_log_drop_partials(log->directory, before, log->edge.size);
+        log->failed = r == -EIO;
         return r < 0 ? gbx_context(err, r, "making a checkpoint of the log") : 0;
 }
 

@@ -26,6 +26,7 @@ struct gbx_log {
         char origin[GBX_NOTE_NAME_SIZE];
 
         pthread_mutex_t mutex; /* guards all of the following */
+        bool failed;           /* a flush failed: what the kernel holds of these files may not be what the disk holds */
         struct gbx_journal *journal;
         struct gbx_tree *tree;
         struct gbx_merkle_edge edge;    /* of the signed tree */
