@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# Claim: an algorithm runs only if the reviewers whom the policy names signed these very bytes, for these datasets,
+# this purpose and this policy, and still stand by it (threat E18). Positive control: the same run with good approvals.
+load ../e2e/site.bash
+
+setup() {
+        [ "$(id -u)" -eq 0 ] || skip "needs root"
+        WORK=$(mktemp -d)
+        make_site "$WORK" >&2
+        LUA=$(submit "$demo/default-rate.lua")
+}
+
+teardown() {
+        rm -rf "$WORK"
+}
+
+job() { # DIGEST
+        gbx job run --algo "$1" --data credit --purpose credit-scoring --param by=home --as bank-a
+}
+denied() { # REASON…
+        status_is 3 job "$LUA"
+        says too-few-approvals
+        for reason in "$@"; do says "$reason"; done
+}
+give() { gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/$1" "${@:2}"; }
+
+@test "control: two reviewers approve, and it runs" {
+        denied
+        approve "$LUA"
+        status_is 0 job "$LUA"
+}
+
+@test "one byte changed after approval is another algorithm" {
+        approve "$LUA"
+        sed 's/local total = 4454/local total = 4455/' "$demo/default-rate.lua" >"$WORK/changed.lua"
+        cmp -s "$demo/default-rate.lua" "$WORK/changed.lua" && return 1
+        LUA=$(submit "$WORK/changed.lua")
+        denied
+}
+
+@test "one reviewer twice, with a second statement" {
+        give wang
+        give wang --expires "$(date -u -d '+10 days' +%FT%TZ)"
+        denied approval-repeated
+}
+
+@test "one person as two reviewers: two names, one key" {
+        gbx user add li --role reviewer --ssh-key "$PEOPLE/wang.pub" --as admin
+        give wang --as wang
+        give wang --as li
+        denied approval-repeated
+}
+
+@test "the submitter as reviewer" {
+        sed 's/reviewers: \[wang, li\]/reviewers: [wang, bank-a]/' "$demo/credit-scoring.yaml" >"$WORK/policy.yaml"
+        gbx policy apply "$WORK/policy.yaml" --as admin
+        gbx user add bank-a --role analyst --role reviewer --ssh-key "$PEOPLE/bank-a.pub" --age "$(age-keygen -y "$PEOPLE/bank-a.age")" --as admin
+        give wang
+        run give bank-a # refused at once or counted for nothing
+        denied
+}
+
+@test "a reviewer whom the policy does not name" {
+        gbx user add zhao --role reviewer --ssh-key "$PEOPLE/bank-b.pub" --as admin
+        give wang
+        run gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/bank-b" --as zhao
+        denied
+}
+
+@test "an approval that has run out" {
+        give wang
+        give li --expires "$(date -u -d '+2 seconds' +%FT%TZ)"
+        status_is 0 job "$LUA"
+        sleep 3
+        denied approval-expired
+}
+
+@test "a reviewer's key that was replaced" {
+        approve "$LUA"
+        ssh-keygen -q -t ed25519 -N '' -f "$WORK/new"
+        gbx user add li --role reviewer --ssh-key "$WORK/new.pub" --as admin
+        denied approval-signature
+        gbx review approve "$LUA" --purpose credit-scoring --key "$WORK/new" --as li
+        status_is 0 job "$LUA"
+}
+
+@test "a reviewer who left, lost the role, or thought again" {
+        approve "$LUA"
+        gbx user remove li --as admin
+        denied
+        gbx user add li --role auditor --ssh-key "$PEOPLE/li.pub" --as admin
+        denied approval-role
+        gbx user add li --role reviewer --ssh-key "$PEOPLE/li.pub" --as admin
+        status_is 0 job "$LUA"
+        gbx review reject "$LUA" --reason "found a flaw" --as li
+        denied approval-revoked
+}
+
+@test "the next version of the dataset, another policy of the same purpose" {
+        approve "$LUA"
+        age -r "$(gbx keys recipient)" -o "$WORK/next.age" "$fixtures/credit.csv"
+        gbx data add credit --owner fund --schema "$demo/credit.schema.yaml" --key "$PEOPLE/fund" "$WORK/next.age" --as fund
+        denied approval-dataset
+        approve "$LUA"
+        status_is 0 job "$LUA"
+        sed 's/max-rows: 500/max-rows: 501/' "$demo/credit-scoring.yaml" >"$WORK/policy.yaml"
+        gbx policy apply "$WORK/policy.yaml" --as admin
+        denied approval-policy
+}
+
+@test "a signature moved under another statement, another namespace, a signature of another kind of key" {
+        sign() { ssh-keygen -q -Y sign -n "$1" -f "$2" "$3" 2>/dev/null; }
+        take() { gbx review approve "$LUA" --statement "$1" --signature "$2" --as li; }
+        give wang
+        gbx review statement "$LUA" --purpose credit-scoring --as li >"$WORK/good"
+        gbx review statement "$LUA" --purpose credit-scoring --as li --expires "$(date -u -d '+9 days' +%FT%TZ)" >"$WORK/other"
+        sign glovebox "$PEOPLE/li" "$WORK/other"
+        run take "$WORK/good" "$WORK/other.sig" # replayed
+        [ "$status" -ne 0 ]
+        sign file "$PEOPLE/li" "$WORK/good"
+        run take "$WORK/good" "$WORK/good.sig" # wrong namespace
+        [ "$status" -ne 0 ]
+        ssh-keygen -q -t rsa -b 2048 -N '' -f "$WORK/rsa"
+        rm "$WORK/good.sig"
+        sign glovebox "$WORK/rsa" "$WORK/good"
+        run take "$WORK/good" "$WORK/good.sig"
+        [ "$status" -ne 0 ]
+        denied
+        rm "$WORK/good.sig"
+        sign glovebox "$PEOPLE/li" "$WORK/good" # the control
+        status_is 0 take "$WORK/good" "$WORK/good.sig"
+        status_is 0 job "$LUA"
+}
+
+@test "approved under the purpose, run for none, or by somebody who is no analyst" {
+        approve "$LUA"
+        status_is 3 gbx job run --algo "$LUA" --data credit --purpose marketing --param by=home --as bank-a
+        status_is 3 gbx job run --algo "$LUA" --data credit --purpose credit-scoring --param by=home --as audit
+}
