@@ -203,7 +203,7 @@ int gbx_approval_parse(const char *text, size_t size, struct gbx_approval *ret, 
         if (r < 0)
                 return r;
         /* One meaning, one text: whatever the loose reading above let through ends here. */
-        if (again.size != size || memcmp(again.data, text, size) != 0)
+        if (again.size != size || memcmp(gbx_buffer_text(&again), text, size) != 0)
                 return gbx_fail(err, -EINVAL, "the approval statement is not in its canonical form");
         *ret = *approval;
         return 0;

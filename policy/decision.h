@@ -60,6 +60,8 @@ void gbx_verdict_free(struct gbx_verdict *verdict);
 
 /* {"outcome":"denied","reasons":[{"code":…,"text":…}]} */
 int gbx_verdict_json(const struct gbx_verdict *verdict, json_t **ret, struct gbx_error *err);
+/* The reverse, strict: -EINVAL for an outcome or a code that no decision gives. */
+int gbx_verdict_from_json(const json_t *json, struct gbx_verdict *ret, struct gbx_error *err);
 
 /* --- may this run start? ---------------------------------------------------- */
 

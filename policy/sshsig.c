@@ -55,7 +55,9 @@ static void name_of(const struct wire *wire, char ret[static 64]) {
         for (; length < wire->size && length < 63; length++) {
                 uint8_t c = wire->data[length];
 
-                ret[length] = (c > 0x20 && c < 0x7f) ? (char)c : '?';
+                ret[length] = '?';
+                if (c > 0x20 && c < 0x7f)
+                        ret[length] = (char)c;
         }
         ret[length] = '\0';
 }

@@ -6,10 +6,22 @@
 #include <stdarg.h>
 #include <string.h>
 
-const char *gbx_outcome_name(enum gbx_outcome outcome) {
-        static const char *const words[] = { "allowed", "denied", "release", "hold", "refuse" };
+static const char *const outcomes[] = { "allowed", "denied", "release", "hold", "refuse" };
 
-        return words[outcome];
+/* Every code that a decision can give (decision.h). */
+static const char *const codes[] = {
+        "no-policy", "purpose", "role", "engine", "no-dataset", "dataset-not-covered", "dataset-unavailable",
+        "dataset-repeated", "parameters", "too-few-approvals", "approved",
+        "approval-signature", "approval-statement", "approval-site", "approval-algorithm", "approval-engine",
+        "approval-dataset", "approval-purpose", "approval-policy", "approval-reviewer", "approval-role",
+        "approval-submitter", "approval-expired", "approval-too-long", "approval-revoked", "approval-key",
+        "approval-repeated",
+        "recipient", "no-output", "findings-failed", "findings-review", "opaque-output", "declared-counts",
+        "held-always", "checks-passed",
+};
+
+const char *gbx_outcome_name(enum gbx_outcome outcome) {
+        return outcomes[outcome];
 }
 
 void gbx_verdict_free(struct gbx_verdict *verdict) {
@@ -54,6 +66,49 @@ int gbx_verdict_json(const struct gbx_verdict *verdict, json_t **ret, struct gbx
         if (!object)
                 return gbx_fail_memory(err);
         *ret = object;
+        return 0;
+}
+
+static int find(const char *const *words, size_t count, const char *word) {
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(words[i], word) == 0)
+                        return (int)i;
+        return -EINVAL;
+}
+
+static int read_reason(json_t *json, struct gbx_verdict *verdict, struct gbx_error *err) {
+        const char *code, *text;
+        int index;
+
+        if (json_unpack(json, "{s:s, s:s !}", "code", &code, "text", &text) < 0)
+                return gbx_fail(err, -EINVAL, "verdict: a reason is malformed");
+        index = find(codes, gbx_array_size(codes), code);
+        if (index < 0)
+                return gbx_fail(err, -EINVAL, "verdict: unknown reason code");
+        return gbx_verdict_add(verdict, err, codes[index], "%s", text);
+}
+
+int gbx_verdict_from_json(const json_t *json, struct gbx_verdict *ret, struct gbx_error *err) {
+        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+        const char *outcome;
+        json_t *reasons, *item;
+        size_t index;
+        int number;
+
+        if (json_unpack((json_t *)(uintptr_t)json, "{s:s, s:o !}", "outcome", &outcome, "reasons", &reasons) < 0 ||
+            !json_is_array(reasons))
+                return gbx_fail(err, -EINVAL, "verdict: {\"outcome\", \"reasons\"} is wanted");
+        number = find(outcomes, gbx_array_size(outcomes), outcome);
+        if (number < 0)
+                return gbx_fail(err, -EINVAL, "verdict: unknown outcome");
+        json_array_foreach(reasons, index, item) {
+                int r = read_reason(item, &verdict, err);
+
+                if (r < 0)
+                        return r;
+        }
+        verdict.outcome = (enum gbx_outcome)number;
+        gbx_verdict_move(&verdict, ret);
         return 0;
 }
 

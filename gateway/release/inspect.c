@@ -179,7 +179,7 @@ static int inspect_table(struct gbx_inspection *inspection, int directory, const
         gbx_auto(gbx_buffer_free) struct gbx_buffer csv = {};
         gbx_auto(gbx_close_fd) int fd = -1;
         struct gbx_error problem = {};
-        uint64_t size;
+        uint64_t size = 0;
         int r;
 
         fd = open_file(directory, output->file, &size, &problem);

@@ -94,7 +94,7 @@ static int read_bytes(struct gbx_gate_table *table, const char *data, size_t siz
                 r = gbx_buffer_append_byte(&header, '\n', err);
         if (r < 0)
                 return r;
-        if (size < header.size || memcmp(data, header.data, header.size) != 0 || memchr(data, '\0', size) ||
+        if (size < header.size || memcmp(data, gbx_buffer_text(&header), header.size) != 0 || memchr(data, '\0', size) ||
             data[size - 1] != '\n' || !gbx_utf8_valid(data, size))
                 return bad(err, "a table is not what it is said to be");
         r = gbx_buffer_append(&table->csv, data, size, err);

@@ -83,6 +83,27 @@ static json_t *good_request(void) {
         return request;
 }
 
+/* Every verdict of these tests goes to JSON and back, and comes out the same. */
+static void check_verdict_json(const struct gbx_verdict *verdict) {
+        gbx_auto(gbx_verdict_free) struct gbx_verdict again = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer first = {}, second = {};
+        json_t *json = NULL, *other = NULL;
+        struct gbx_error err = {};
+
+        assert_int_equal(gbx_verdict_json(verdict, &json, &err), 0);
+        if (gbx_verdict_from_json(json, &again, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(gbx_verdict_json(&again, &other, &err), 0);
+        assert_int_equal(gbx_json_canonical(json, &first, &err), 0);
+        assert_int_equal(gbx_json_canonical(other, &second, &err), 0);
+        assert_string_equal(gbx_buffer_text(&first), gbx_buffer_text(&second));
+        json_object_set_new(json, "outcome", json_string("perhaps"));
+        gbx_verdict_free(&again);
+        assert_int_equal(gbx_verdict_from_json(json, &again, &err), -EINVAL);
+        json_decref(json);
+        json_decref(other);
+}
+
 /* "outcome: code code …" */
 static void decide(const json_t *json, char ret[static 512]) {
         gbx_auto(gbx_run_request_free) struct gbx_run_request request = {};
@@ -93,6 +114,7 @@ static void decide(const json_t *json, char ret[static 512]) {
                 (void)snprintf(ret, 512, "error: %.400s", err.message);
                 return;
         }
+        check_verdict_json(&verdict);
         (void)snprintf(ret, 512, "%s:", gbx_outcome_name(verdict.outcome));
         for (size_t i = 0; i < verdict.count; i++)
                 (void)snprintf(ret + strlen(ret), 512 - strlen(ret), " %s", verdict.reasons[i].code);
@@ -429,6 +451,7 @@ static void test_release(void **state) {
                         assert_int_equal(gbx_findings_add(&findings, &(struct gbx_finding){ .rule = (char[]){ "minimum-count" },
                                                                   .severity = (enum gbx_severity)cases[i].severity }, &err), 0);
                 assert_int_equal(gbx_decide_release(other, &cases[i].request, &findings, &verdict, &err), 0);
+                check_verdict_json(&verdict);
                 (void)snprintf(got, sizeof got, "%s:", gbx_outcome_name(verdict.outcome));
                 for (size_t j = 0; j < verdict.count; j++)
                         (void)snprintf(got + strlen(got), sizeof got - strlen(got), " %s", verdict.reasons[j].code);
