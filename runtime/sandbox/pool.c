@@ -23,6 +23,7 @@
 
 enum {
         BACKLOG = 1024,
+        QUIET_US = 20 * 1000,
         EXIT_USED = 0,
         EXIT_NOT_PREPARED = 1,
 };
@@ -229,21 +230,33 @@ static int wait_for_all(int ready, unsigned size, struct gbx_error *err) {
         return 0;
 }
 
-/* Makes a new sandbox for each that was used. */
-static int keep_full(struct pool *pool, struct gbx_error *err) {
-        for (;;) {
-                int status, r = 0;
+/* Makes a new sandbox for each that was used: when no job has ended for a moment, so that preparing does not slow a
+ * burst of jobs down, or when most of the pool is used up. */
+static int keep_full(struct pool *pool, unsigned size, struct gbx_error *err) {
+        uint64_t last_us = 0;
+        unsigned missing = 0;
 
-                if (wait(&status) < 0) {
-                        if (errno != EINTR)
-                                return gbx_fail_errno(err, "cannot wait for the pool's sandboxes");
+        for (;;) {
+                int status, r;
+                pid_t pid = waitpid(-1, &status, missing ? WNOHANG : 0);
+
+                if (pid < 0 && errno != EINTR && !(errno == ECHILD && missing))
+                        return gbx_fail_errno(err, "cannot wait for the pool's sandboxes");
+                if (pid > 0) {
+                        if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_USED)
+                                (void)usleep(100 * 1000); /* it said why; not so often that it floods */
+                        missing++;
+                        last_us = gbx_monotonic_us();
                         continue;
                 }
-                if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_USED)
-                        (void)usleep(100 * 1000); /* it said why; not so often that it floods */
+                if (missing * 4 < size * 3 && gbx_monotonic_us() - last_us < QUIET_US) {
+                        (void)usleep(QUIET_US / 10);
+                        continue;
+                }
                 r = start_sandbox(pool, err);
                 if (r < 0)
                         return r;
+                missing--;
         }
 }
 
@@ -263,7 +276,7 @@ static int keep_pool(struct pool *pool, unsigned size, struct gbx_error *err) {
                 return r;
         (void)puts("ready");
         (void)fflush(stdout);
-        return keep_full(pool, err);
+        return keep_full(pool, size, err);
 }
 
 int gbx_pool(const char *spec_path, const char *path, int listener, unsigned size) {

@@ -6,6 +6,7 @@
 #include "runtime/sandbox/stage.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -176,13 +177,21 @@ static void conclude(struct supervision *supervision) {
                 outcome->limit = GBX_LIMIT_CPU;
 }
 
+/* Those that the run may use: it inherits our affinity. sysconf(3) would read a file of sysfs. */
+static unsigned count_processors(void) {
+        cpu_set_t set;
+
+        if (sched_getaffinity(0, sizeof set, &set) < 0)
+                return CPU_SETSIZE;
+        return (unsigned)CPU_COUNT(&set);
+}
+
 int gbx_supervise(struct gbx_run *run, struct gbx_guard *guard, uint64_t started_us, struct gbx_outcome *ret,
                   struct gbx_error *err) {
         struct supervision supervision = { .run = run, .guard = guard, .outcome = ret, .started_us = started_us };
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
         int r, status;
 
-        supervision.processors = processors > 0 ? (unsigned)processors : 1;
+        supervision.processors = count_processors();
         supervision.next_cpu_check_us = started_us + run->spec.limits.cpu_ms * 1000 / supervision.processors;
         supervision.next_pids_check_us =
                 run->cgroup.version == 1 && run->cgroup.pids_events >= 0 ? started_us + PIDS_CHECK_US : UINT64_MAX;

@@ -8,7 +8,6 @@
  * wait. No limits, no supervisor, no checks, no errors told apart: this is a
  * yardstick and not a sandbox.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
