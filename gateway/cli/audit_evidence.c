@@ -238,7 +238,7 @@ const struct gbx_command gbx_commands_evidence[] = {
         { .noun = "audit", .verb = "anchor", .summary = "put the newest checkpoint into a chain (EVM, JSON-RPC) and log the receipt",
           .details = "The node must have an account that it signs for. gbx audit verify --anchor URL reads the evidence back.",
           .options = (const struct gbx_option[]){
-                  { "url", "URL", "the chain node's JSON-RPC, http://", true, false },
+                  { "url", "URL", "the chain node's JSON-RPC, http:// or https://", true, false },
                   { "from", "ADDRESS", "the account (default: the node's first one)", false, false },
                   { "every", "TIME", "go on for ever, at this interval (10m, say)", false, false }, {} },
           .action = "audit anchor", .run = run_anchor },

@@ -2,9 +2,13 @@
 
 #include "base/cleanup.h"
 
+#include <arpa/inet.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -15,7 +19,9 @@ enum { POSTS_MAX = 256 };
 struct exchange {
         struct gbx_http_post *post;
         struct evhttp_connection *connection;
+        struct bufferevent *tls; /* of the connection, which owns it; NULL: no TLS */
         struct event_base *base;
+        SSL_CTX **context; /* made when the first https:// comes */
         size_t *open; /* how many exchanges wait for an answer */
         bool done;
 };
@@ -42,6 +48,44 @@ static void on_error(enum evhttp_request_error error, void *context) {
         (void)snprintf(exchange->post->problem, sizeof exchange->post->problem, "%s", texts[error]);
 }
 
+/* Why there is no answer: a certificate that is not accepted, if that was it. */
+static void explain(struct exchange *exchange) {
+        struct gbx_http_post *post = exchange->post;
+        SSL *ssl = exchange->tls ? bufferevent_openssl_get_ssl(exchange->tls) : NULL;
+        long verdict = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+
+        if (verdict != X509_V_OK)
+                (void)snprintf(post->problem, sizeof post->problem, "its TLS certificate is refused: %.80s",
+                               X509_verify_cert_error_string(verdict));
+        else if (!post->problem[0])
+                (void)snprintf(post->problem, sizeof post->problem, "cannot connect");
+}
+
+/* A TLS client that believes nobody but the machine's authorities, and only for this host. */
+static struct bufferevent *make_tls(struct exchange *exchange, const char *host) {
+        struct in6_addr address;
+        bool is_address = inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
+        SSL *ssl;
+
+        if (!*exchange->context) {
+                *exchange->context = SSL_CTX_new(TLS_client_method());
+                if (!*exchange->context || SSL_CTX_set_default_verify_paths(*exchange->context) != 1 ||
+                    SSL_CTX_set_min_proto_version(*exchange->context, TLS1_2_VERSION) != 1)
+                        return NULL;
+                SSL_CTX_set_verify(*exchange->context, SSL_VERIFY_PEER, NULL);
+        }
+        ssl = SSL_new(*exchange->context);
+        if (!ssl)
+                return NULL;
+        if ((is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host)
+                        : SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1) != 1) {
+                SSL_free(ssl);
+                return NULL;
+        }
+        return bufferevent_openssl_socket_new(exchange->base, -1, ssl, BUFFEREVENT_SSL_CONNECTING,
+                                              BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+}
+
 static void on_answer(struct evhttp_request *request, void *context) {
         struct exchange *exchange = context;
         struct gbx_http_post *post = exchange->post;
@@ -50,8 +94,7 @@ static void on_answer(struct evhttp_request *request, void *context) {
         size_t size;
 
         if (!request || evhttp_request_get_response_code(request) == 0) {
-                if (!post->problem[0])
-                        (void)snprintf(post->problem, sizeof post->problem, "cannot connect");
+                explain(exchange);
                 finish(exchange);
                 return;
         }
@@ -80,15 +123,26 @@ static int start(struct exchange *exchange, unsigned timeout_ms) {
         struct timeval timeout = { .tv_sec = timeout_ms / 1000, .tv_usec = (int)(timeout_ms % 1000) * 1000 };
         struct evkeyvalq *headers;
         char named[300];
+        bool secure = scheme && strcasecmp(scheme, "https") == 0;
         int r = -EINVAL;
 
-        if (!scheme || strcasecmp(scheme, "http") != 0 || !host || !host[0]) {
-                (void)snprintf(post->problem, sizeof post->problem, "not an http:// URL");
+        if (!scheme || (!secure && strcasecmp(scheme, "http") != 0) || !host || !host[0]) {
+                (void)snprintf(post->problem, sizeof post->problem, "not an http:// or https:// URL");
                 goto out;
         }
         if (port <= 0)
-                port = 80;
-        exchange->connection = evhttp_connection_base_new(exchange->base, NULL, host, (unsigned short)port);
+                port = secure ? 443 : 80;
+        if (secure) {
+                exchange->tls = make_tls(exchange, host);
+                if (!exchange->tls)
+                        goto out;
+                bufferevent_openssl_set_allow_dirty_shutdown(exchange->tls, 1); /* the length says whether all came */
+        }
+        exchange->connection = evhttp_connection_base_bufferevent_new(exchange->base, NULL, exchange->tls, host, (unsigned short)port);
+        if (!exchange->connection && exchange->tls) {
+                bufferevent_free(exchange->tls);
+                exchange->tls = NULL;
+        }
         request = evhttp_request_new(on_answer, exchange);
         if (!exchange->connection || !request)
                 goto out;
@@ -117,6 +171,7 @@ out:
 int gbx_http_post_all(struct gbx_http_post *posts, size_t count, unsigned timeout_ms, struct gbx_error *err) {
         struct exchange exchanges[POSTS_MAX] = {};
         struct event_base *base = NULL;
+        SSL_CTX *context = NULL;
         size_t open = 0;
 
         if (count > POSTS_MAX)
@@ -125,7 +180,7 @@ int gbx_http_post_all(struct gbx_http_post *posts, size_t count, unsigned timeou
         if (!base)
                 return gbx_fail_memory(err);
         for (size_t i = 0; i < count; i++) {
-                exchanges[i] = (struct exchange){ .post = &posts[i], .base = base, .open = &open };
+                exchanges[i] = (struct exchange){ .post = &posts[i], .base = base, .open = &open, .context = &context };
                 open++;
                 if (start(&exchanges[i], timeout_ms) < 0)
                         finish(&exchanges[i]);
@@ -144,5 +199,6 @@ int gbx_http_post_all(struct gbx_http_post *posts, size_t count, unsigned timeou
                         evhttp_connection_free(exchanges[i].connection);
         }
         event_base_free(base);
+        SSL_CTX_free(context);
         return 0;
 }

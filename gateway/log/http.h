@@ -1,9 +1,9 @@
 /*
  * HTTP POST, several at once (internal to gateway/log)
  *
- * For witnesses and chain nodes. Plain http:// only: what is sent is public and
- * what comes back is verified by its signature; who wants https puts a
- * TLS-terminating proxy in between.
+ * For witnesses and chain nodes. http:// and https://; a TLS server must have a
+ * certificate for its name from an authority that the machine trusts (OpenSSL's
+ * default paths, SSL_CERT_FILE and SSL_CERT_DIR).
  */
 #pragma once
 

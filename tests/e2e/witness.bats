@@ -142,3 +142,39 @@ add_entry() { gbx audit verify >/dev/null; } # an audit is an entry, too
         status_is 3 timeout 5 gbx-witness serve --key "$WORK/open.key" --state "$WORK/x" --listen 127.0.0.1:0 --log "$VKEY"
         status_is 2 gbx-witness serve --key "$WORK/one.key"
 }
+
+@test "a witness behind TLS is asked when its certificate is good, and only then" {
+        command -v nginx >/dev/null || skip "nginx is missing"
+        port=$((20000 + RANDOM % 20000))
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+                -keyout "$WORK/tls.key" -out "$WORK/tls.crt" 2>/dev/null
+        cat >"$WORK/nginx.conf" <<CONF
+daemon off; pid $WORK/nginx.pid; error_log $WORK/nginx.log; user root; worker_processes 1;
+events {}
+http {
+        access_log off;
+        client_body_temp_path $WORK/t1; proxy_temp_path $WORK/t2; fastcgi_temp_path $WORK/t3; uwsgi_temp_path $WORK/t4; scgi_temp_path $WORK/t5;
+        server {
+                listen 127.0.0.1:$port ssl;
+                ssl_certificate $WORK/tls.crt; ssl_certificate_key $WORK/tls.key;
+                location / { proxy_pass http://127.0.0.1:$(cat "$WORK/one.port"); }
+        }
+}
+CONF
+        nginx -c "$WORK/nginx.conf" 2>/dev/null 3>&- &
+        nginx=$!
+        for _ in $(seq 100); do curl -sk -o /dev/null "https://localhost:$port/" && break; sleep 0.05; done
+        sed "s#http://127.0.0.1:$(cat "$WORK/one.port")/#https://localhost:$port/#; s/all-of-us [12]/all-of-us 1/; s/^witness two.*//; s/ two$//" "$WORK/policy" >"$WORK/tls-policy"
+        add_entry
+        rm "$GBX_SITE/witness-policy"
+        add_entry # this checkpoint nobody has seen
+        SSL_CERT_FILE=$WORK/tls.crt run gbx audit witness --witness-policy "$WORK/tls-policy" --json
+        trusted=$status
+        add_entry
+        run gbx audit witness --witness-policy "$WORK/tls-policy"
+        kill "$nginx"
+        echo "$output"
+        [ "$trusted" -eq 0 ]
+        [ "$status" -eq 1 ]
+        says "its TLS certificate is refused"
+}

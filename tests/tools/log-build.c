@@ -7,6 +7,7 @@
  * compared byte for byte with other implementations' logs.
  */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "gateway/log/log.h"
 
 #include <fcntl.h>
@@ -14,14 +15,10 @@
 #include <string.h>
 
 static int read_key(const char *path, struct gbx_note_signer *ret, struct gbx_error *err) {
-        gbx_auto(gbx_close_file) FILE *file = fopen(path, "re");
-        char text[1024];
-        size_t size;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = { .secret = true };
+        int r = gbx_read_file(AT_FDCWD, path, 1024, &text, err);
 
-        if (!file)
-                return gbx_fail_errno(err, "cannot open '%s'", path);
-        size = fread(text, 1, sizeof text, file);
-        return gbx_note_signer_parse(text, size, ret, err);
+        return r < 0 ? r : gbx_note_signer_parse(gbx_buffer_text(&text), text.size, ret, err);
 }
 
 static int build(struct gbx_log *log, struct gbx_error *err) {
