@@ -152,19 +152,14 @@ static int record_verdict(struct gbx_site *site, const char *id, const json_t *r
                                &decision->entry, err);
 }
 
-int gbx_decide_and_record(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_decision *ret, struct gbx_error *err) {
-        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+/* Gathers the inputs and decides. `ret_request` gets them as they are recorded. */
+static int decide(struct gbx_site *site, const struct gbx_run_order *order, json_t **ret_request,
+                  struct gbx_verdict *ret_verdict, struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
         gbx_auto(gbx_json_freep) json_t *algorithm = NULL, *json = NULL;
         gbx_auto(gbx_run_request_free) struct gbx_run_request request = {};
-        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
-        gbx_auto(gbx_decision_free) struct gbx_decision decision = {};
-        char id[GBX_RUN_ID_SIZE];
-        int r = gbx_site_lock(site, err);
+        int r;
 
-        if (r < 0)
-                return r;
-        locked = site;
         r = gbx_find_algorithm(site, order->algorithm, &algorithm, err);
         if (r < 0)
                 return r;
@@ -175,7 +170,31 @@ int gbx_decide_and_record(struct gbx_site *site, const struct gbx_run_order *ord
         if (r >= 0)
                 r = gbx_run_request_from_json(json, &request, err);
         if (r >= 0)
-                r = gbx_decide_run(policy, &request, &verdict, err);
+                r = gbx_decide_run(policy, &request, ret_verdict, err);
+        if (r >= 0)
+                *ret_request = gbx_take_ptr(json);
+        return r;
+}
+
+int gbx_decide_explain(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_verdict *ret_verdict,
+                       struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *json = NULL;
+
+        return decide(site, order, &json, ret_verdict, err);
+}
+
+int gbx_decide_and_record(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_decision *ret, struct gbx_error *err) {
+        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+        gbx_auto(gbx_json_freep) json_t *json = NULL;
+        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+        gbx_auto(gbx_decision_free) struct gbx_decision decision = {};
+        char id[GBX_RUN_ID_SIZE];
+        int r = gbx_site_lock(site, err);
+
+        if (r < 0)
+                return r;
+        locked = site;
+        r = decide(site, order, &json, &verdict, err);
         if (r >= 0)
                 r = next_id(site, id, err);
         if (r >= 0)

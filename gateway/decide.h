@@ -20,6 +20,10 @@ struct gbx_decision {
         uint64_t entry; /* of the log */
 };
 
+/* What would be decided now; nothing is recorded. `ret_verdict` is freed with gbx_verdict_free. */
+int gbx_decide_explain(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_verdict *ret_verdict,
+                       struct gbx_error *err);
+
 /* Holds the site's lock from gathering to recording. */
 int gbx_decide_and_record(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_decision *ret, struct gbx_error *err);
 void gbx_decision_free(struct gbx_decision *decision);

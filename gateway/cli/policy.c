@@ -2,7 +2,9 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "gateway/cli/commands.h"
+#include "gateway/cli/parameters.h"
 #include "gateway/cli/table.h"
+#include "gateway/decide.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"
@@ -103,6 +105,53 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
         return 0;
 }
 
+static int print_verdict(const struct gbx_cli *cli, const struct gbx_verdict *verdict, struct gbx_error *err) {
+        json_t *json;
+        int r;
+
+        if (!cli->json) {
+                printf("%s\n", verdict->outcome == GBX_OUTCOME_ALLOWED ? "The run would be allowed." : "The run would be denied.");
+                for (size_t i = 0; i < verdict->count; i++)
+                        printf("  %s: %s\n", verdict->reasons[i].code, verdict->reasons[i].text);
+                return 0;
+        }
+        r = gbx_verdict_json(verdict, &json, err);
+        if (r >= 0)
+                gbx_cli_print_json(json);
+        return r;
+}
+
+static int run_explain(struct gbx_cli *cli, struct gbx_error *err) {
+        const char *datasets[GBX_APPROVAL_MAX_DATASETS];
+        gbx_auto(gbx_json_freep) json_t *parameters = NULL;
+        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+        struct gbx_run_order order = { .algorithm = gbx_cli_option(cli, "algo"), .purpose = gbx_cli_option(cli, "purpose"),
+                                       .datasets = datasets };
+        int r = gbx_cli_principal(cli, &order.requester, err);
+
+        while (order.dataset_count < gbx_array_size(datasets) &&
+               (datasets[order.dataset_count] = gbx_cli_option_at(cli, "data", order.dataset_count)))
+                order.dataset_count++;
+        if (r >= 0)
+                r = gbx_cli_parameters(cli, order.purpose, &parameters, err);
+        if (r < 0)
+                return r;
+        order.parameters = parameters;
+        r = gbx_decide_explain(cli->site, &order, &verdict, err);
+        if (r >= 0)
+                r = print_verdict(cli, &verdict, err);
+        return r < 0 ? r : verdict.outcome == GBX_OUTCOME_ALLOWED ? GBX_EXIT_DONE : GBX_EXIT_DENIED;
+}
+
+static const struct gbx_option explain_options[] = {
+        { "algo", "DIGEST", "the algorithm: its digest, the first digits of it, or its name", true, false },
+        { "data", "NAME", "a dataset", true, true },
+        { "purpose", "PURPOSE", "what the run is for", true, false },
+        { "param", "NAME=VALUE", "a parameter, typed by the policy", false, true },
+        { "params", "FILE", "all parameters, as a JSON object", false, false },
+        {},
+};
+
 const struct gbx_command gbx_commands_policy[] = {
         { .noun = "policy", .verb = "check", .arguments = "FILE",
           .summary = "read a policy file and list all its problems",
@@ -115,5 +164,9 @@ const struct gbx_command gbx_commands_policy[] = {
         { .noun = "policy", .verb = "ls", .summary = "list policies", .run = run_ls },
         { .noun = "policy", .verb = "show", .arguments = "NAME", .summary = "explain the policy in force, a line a rule",
           .arguments_min = 1, .arguments_max = 1, .run = run_show },
+        { .noun = "policy", .verb = "explain", .summary = "say whether a run would be allowed, and why",
+          .details = "Decides as gbx job run would at this moment, with all reasons, those of approvals that do not count among them.\n"
+                     "Nothing runs and nothing is recorded. Exit code 3 if the run would be denied.",
+          .options = explain_options, .action = "policy explain", .run = run_explain },
         {},
 };
