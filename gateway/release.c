@@ -142,7 +142,7 @@ static int mark_apart(const struct making *making, const struct gbx_gate_table *
                 gbx_buffer_clear(ret_marked);
                 gbx_mark_clear(ret_mark);
                 if (n > 0)
-                        (void)snprintf(ret_id, MARK_ID_SIZE, "%s.%u", making->id, n);
+                        (void)snprintf(ret_id, MARK_ID_SIZE, "%.*s.%u", ID_SIZE - 1, making->id, n % MARK_TRIES);
                 r = mark_table(making, table, family, ret_id, ret_marked, ret_mark, err);
                 if (r >= 0)
                         r = given_before(making, ret_mark, &taken, err);
