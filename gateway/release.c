@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ID_SIZE = 40, MARK_ID_SIZE = ID_SIZE + 8, PATH_SIZE = 160, MARK_TRIES = 32 };
+enum { ID_SIZE = 40, MARK_ID_SIZE = ID_SIZE + 12, PATH_SIZE = 160, MARK_TRIES = 32 };
 
 /* All that one release needs at hand. */
 struct making {

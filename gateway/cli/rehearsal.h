@@ -5,7 +5,7 @@
 #include "gateway/cli/command.h"
 
 /* Whether the algorithm gave the same outputs twice on dummy data. 1: it could not be told (no policy in force for the
- * engine or several and none named by --purpose, no dataset, or the rehearsal failed; `ret_why` says so). */
+ * engine or several and none named by --purpose, or the rehearsal failed; `ret_why` says so). */
 int gbx_cli_double_run(const struct gbx_cli *cli, const struct gbx_buffer *program, const char *engine, bool *ret_deterministic,
                        const char **ret_why, struct gbx_error *err);
 
