@@ -20,7 +20,7 @@ static const struct gbx_cli_column key_columns[] = {
 static int run_init(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_site_closep) struct gbx_site *site = NULL;
         gbx_auto(gbx_json_freep) json_t *keys = NULL;
-        int r = gbx_site_create(cli->site_path, gbx_cli_option(cli, "origin"), err);
+        int r = gbx_site_create(cli->site_path, gbx_cli_option(cli, "origin"), gbx_cli_option(cli, "token"), err);
 
         if (r >= 0)
                 r = gbx_site_open(&site, cli->site_path, err);
@@ -81,6 +81,7 @@ const struct gbx_command gbx_commands_site[] = {
                      "owner alone; nothing secret is printed.",
           .options = (const struct gbx_option[]){
                   { "origin", "NAME", "name of the log, a URL without scheme (default: host name and a random part)", false, false },
+                  { "token", "URI", "keep the site's age key in a PKCS#11 token: pkcs11:token=…;object=…?module-path=…&pin-source=FILE", false, false },
                   {} },
           .without_site = true,
           .run = run_init },

@@ -47,7 +47,8 @@ static int public_keys(int directory, int keys, const char *origin, json_t **ret
         return *ret_keys ? 0 : gbx_fail_memory(err);
 }
 
-int gbx_site_keys_create(int directory, const char *origin, json_t **ret_details, struct gbx_error *err) {
+int gbx_site_keys_create(int directory, const char *origin, const char *token, json_t **ret_details,
+                         struct gbx_error *err) {
         static const char *const raw[] = { GBX_KEYS_LOG, GBX_KEYS_PROVENANCE, GBX_KEYS_WATERMARK };
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
         gbx_auto(gbx_note_signer_clear) struct gbx_note_signer signer = {};
@@ -59,7 +60,12 @@ int gbx_site_keys_create(int directory, const char *origin, json_t **ret_details
         keys = gbx_open_directory(directory, "keys", err);
         if (keys < 0)
                 return keys;
-        r = gbx_keys_create_identity(keys, GBX_KEYS_SITE, &identity, err);
+        r = token ? gbx_keys_create_token_identity(keys, GBX_KEYS_SITE, token, &identity, err)
+                  : gbx_keys_create_identity(keys, GBX_KEYS_SITE, &identity, err);
+        if (r < 0) { /* a wrong PIN, say: nothing is there yet, so that one can simply try again */
+                (void)unlinkat(directory, "keys", AT_REMOVEDIR);
+                return r;
+        }
         for (size_t i = 0; i < gbx_array_size(raw) && r >= 0; i++) {
                 gbx_auto(gbx_secret_free) struct gbx_secret key = {};
 

@@ -18,8 +18,10 @@
 
 #define GBX_KEYS_PROVENANCE "provenance.key"
 
-/* Makes keys and the empty log; `ret_details` gets their public halves, for the log's first entry. */
-int gbx_site_keys_create(int directory, const char *origin, json_t **ret_details, struct gbx_error *err);
+/* Makes keys and the empty log; `ret_details` gets their public halves, for the log's first entry. `token` NULL, or the
+ * URI of a key in a PKCS#11 token (runtime/vault/token.h), which then is the site's identity. */
+int gbx_site_keys_create(int directory, const char *origin, const char *token, json_t **ret_details,
+                         struct gbx_error *err);
 
 /* Opens the action log with its signing key. */
 int gbx_site_keys_open_log(struct gbx_site *site, struct gbx_log **ret, struct gbx_error *err);

@@ -255,7 +255,7 @@ static int make_layout(int directory, const char *origin, struct gbx_error *err)
         return gbx_write_file_durably(directory, "site.json", text, strlen(text), 0644, err);
 }
 
-int gbx_site_create(const char *path, const char *origin, struct gbx_error *err) {
+int gbx_site_create(const char *path, const char *origin, const char *token, struct gbx_error *err) {
         gbx_auto(gbx_close_fd) int directory = -1;
         gbx_auto(gbx_free_pointer) char *made = NULL;
         gbx_auto(gbx_site_closep) struct gbx_site *site = NULL;
@@ -275,7 +275,7 @@ int gbx_site_create(const char *path, const char *origin, struct gbx_error *err)
                         return r;
                 origin = made;
         }
-        r = gbx_site_keys_create(directory, origin, &details, err);
+        r = gbx_site_keys_create(directory, origin, token, &details, err);
         if (r < 0)
                 return r;
         r = make_layout(directory, origin, err);

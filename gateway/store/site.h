@@ -33,8 +33,9 @@ struct gbx_site {
 };
 
 /* Makes a site in an empty or missing directory: keys, log with a first entry and checkpoint, view.
- * -EEXIST if there is something already. `origin` NULL: made from the host's name and a random part. */
-int gbx_site_create(const char *path, const char *origin, struct gbx_error *err);
+ * -EEXIST if there is something already. `origin` NULL: made from the host's name and a random part.
+ * `token` NULL, or where the site's age identity is kept (gbx_site_keys_create). */
+int gbx_site_create(const char *path, const char *origin, const char *token, struct gbx_error *err);
 
 /* Opens a site: recovers the log, applies entries that the view lacks, builds a missing view. */
 int gbx_site_open(struct gbx_site **ret, const char *path, struct gbx_error *err);

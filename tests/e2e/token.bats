@@ -69,3 +69,24 @@ refused() { # WORDS URI
         echo 0000 >"$work/pin"
         refused "cannot log in" "$uri"
 }
+
+@test "a site whose key is in a token takes datasets in" {
+        gbx="${BUILD:-build}/gbx"
+        site=$work/site
+        export GBX_SITE=$site
+        echo 0000 >"$work/pin"
+        run "$gbx" init --token "$uri"
+        [ "$status" -ne 0 ]
+        echo 12345678 >"$work/pin"
+        "$gbx" init --token "$uri"
+        ! grep -rq AGE-SECRET-KEY "$site/keys/site.key"
+        ssh-keygen -q -t ed25519 -N "" -f "$work/fund"
+        "$gbx" user add fund --role owner --ssh-key "$work/fund.pub"
+        age -r "$("$gbx" keys recipient)" -o "$work/credit.age" tests/fixtures/credit.csv
+        "$gbx" data add credit --owner fund --schema scripts/demo/credit.schema.yaml --key "$work/fund" "$work/credit.age"
+        "$gbx" data ls | grep -q credit
+        "$gbx" audit verify
+        rm -r "$work/tokens" # the token is gone: what is at rest has a key of its own, new data cannot come in
+        run "$gbx" data add credit --owner fund --schema scripts/demo/credit.schema.yaml --key "$work/fund" "$work/credit.age"
+        [ "$status" -ne 0 ]
+}
