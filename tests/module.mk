@@ -36,3 +36,9 @@ demo/hostile_LIBS := -lc
 demo/hostile_LDFLAGS := -static
 
 all: $(BUILD)/demo/scorecard $(BUILD)/demo/hostile
+
+TEST_PROGRAMS += crash-run
+crash-run_MAIN := tests/attack/lib/crash.c
+crash-run_MODULES := base
+crash-run_LIBS := -lc
+crash-run_LDFLAGS := -static
