@@ -6,14 +6,14 @@ setup() {
 }
 
 @test "E12 SIGKILL of the launcher at each of its stages leaves nothing" {
-        "$build/crash-run" stages guarded prepared limited cloned launched
+        "$build/crash-run" stages parsed guarded prepared limited networked cloned went launched waited
 }
 @test "E12 SIGKILL of the launcher at each stage of the sandbox's init leaves nothing" {
-        "$build/crash-run" stages init forbidding entering mounting mounted mapped identified followed named opened \
-                placed started
+        "$build/crash-run" stages init forbidding entering mounting mounted mapped identified followed named owned opened \
+                placed closed started reaping
 }
 @test "E12 SIGKILL of the launcher while the job confines itself leaves nothing" {
-        "$build/crash-run" stages job
+        "$build/crash-run" stages job confined
 }
 @test "E12 SIGKILL of guard, init or job at a stage ends the run and leaves nothing" {
         "$build/crash-run" others prepared cloned mounting opened job started
