@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { MAX_PROCESSES = 64, WAIT_MILLISECONDS = 10000, STEP_MICROSECONDS = 2000 };
+enum { MAX_PROCESSES = 64, WAIT_MILLISECONDS = 4000, STEP_MICROSECONDS = 2000 };
 
 struct process {
         pid_t pid, parent;
@@ -249,6 +249,18 @@ static bool wait_until(pid_t launcher, const char *stage, struct family *family)
         return false;
 }
 
+/* Reaps the launcher; one that hangs is killed, and is reported as a process that is left. */
+static bool launcher_ends(pid_t launcher) {
+        for (int waited = 0; waited < WAIT_MILLISECONDS * 1000; waited += STEP_MICROSECONDS) {
+                if (waitpid(launcher, NULL, WNOHANG) == launcher)
+                        return true;
+                (void)usleep(STEP_MICROSECONDS);
+        }
+        (void)kill(launcher, SIGKILL);
+        (void)waitpid(launcher, NULL, 0);
+        return false;
+}
+
 /* Kills member `index` once the run is where it should be. Returns 1 clean, 0 not, -1 if there is no such member. */
 static int kill_member(const char *stage, size_t index) {
         struct state before = machine_state();
@@ -269,13 +281,15 @@ static int kill_member(const char *stage, size_t index) {
                         (void)kill(family.members[i].pid, SIGCONT);
         if (index > 0)
                 (void)kill(launcher, SIGCONT);
-        (void)waitpid(launcher, NULL, 0);
+        clean = launcher_ends(launcher);
+        if (!clean)
+                (void)printf("LEFT %s: the launcher did not end\n", what);
         if (!reached) {
                 (void)printf("LEFT %s: never got there\n", stage ? stage : "running");
                 (void)nothing_left(&family, before, what);
                 return 0;
         }
-        clean = nothing_left(&family, before, what);
+        clean &= nothing_left(&family, before, what);
         return index < family.count ? clean : -1;
 }
 
@@ -316,7 +330,8 @@ static bool run_mode(int argc, char **argv) {
                 do {
                         result = kill_member(argv[i], index++);
                         clean &= result != 0;
-                } while (index > 1 && result > 0);
+                        (void)fflush(stdout);
+                } while (index > 1 && result >= 0);
         }
         return clean && argc > 1;
 }
