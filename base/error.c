@@ -4,12 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#undef gbx_fail
+#undef gbx_fail_errno
+#undef gbx_context
+#undef gbx_fail_memory
+
 __attribute__((format(printf, 3, 0)))
 static void set_message(struct gbx_error *err, int code, const char *format, va_list args, const char *suffix) {
         char text[sizeof err->message];
 
         if (!err)
                 return;
+        /* The analyzer loses sight of va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
         (void)vsnprintf(text, sizeof text, format, args);
         err->code = code;
         if (suffix)

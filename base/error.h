@@ -58,3 +58,11 @@ int gbx_fail_memory(struct gbx_error *err);
 
 /* The exit code a program ends with after a fatal `code` (negated errno). */
 enum gbx_exit gbx_error_exit_code(int code);
+
+/* The static analyzer does not look into error.c: this tells it what comes back. */
+#ifdef __clang_analyzer__
+#define gbx_fail(err, code, ...) ((void)(gbx_fail)(err, code, __VA_ARGS__), (code))
+#define gbx_fail_errno(err, ...) ((void)(gbx_fail_errno)(err, __VA_ARGS__), -EIO)
+#define gbx_context(err, code, ...) ((void)(gbx_context)(err, code, __VA_ARGS__), (code))
+#define gbx_fail_memory(err) ((void)(gbx_fail_memory)(err), -ENOMEM)
+#endif

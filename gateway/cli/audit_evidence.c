@@ -107,8 +107,8 @@ static bool is_anchored(struct gbx_log *log) {
 /* Anchors the newest checkpoint and records the receipt. */
 static int anchor_once(struct gbx_cli *cli, struct gbx_site *site, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details = NULL;
-        struct gbx_checkpoint checkpoint;
-        struct gbx_anchor anchor;
+        struct gbx_checkpoint checkpoint = {};
+        struct gbx_anchor anchor = {};
         int r = gbx_site_checkpoint(site, err);
 
         if (r == 0 && is_anchored(site->log)) {

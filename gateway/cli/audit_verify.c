@@ -51,7 +51,7 @@ int gbx_audit_open_tree(const char *path, struct gbx_tree **ret, struct gbx_buff
         gbx_auto(gbx_tree_freep) struct gbx_tree *tree = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer own = {};
         gbx_auto(gbx_note_free) struct gbx_note note = {};
-        struct gbx_checkpoint found;
+        struct gbx_checkpoint found = {};
         int r = gbx_tree_open(&tree, AT_FDCWD, path, err);
 
         if (!message)
@@ -226,7 +226,7 @@ int gbx_audit_prove(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer message = {}, proof = {};
         const char *out = gbx_cli_option(cli, "out");
         char name[64];
-        uint64_t index;
+        uint64_t index = 0;
         int r = gbx_parse_u64(cli->arguments[0], &index, err);
 
         if (r == 0)
@@ -283,8 +283,8 @@ int gbx_audit_check_proof(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {}, entry = {};
         gbx_auto(gbx_json_freep) json_t *json = NULL;
         struct gbx_note_verifier verifier;
-        struct gbx_checkpoint checkpoint;
-        struct gbx_proof proof;
+        struct gbx_checkpoint checkpoint = {};
+        struct gbx_proof proof = {};
         int r = gbx_audit_verifier(cli, &verifier, err);
 
         if (r == 0)

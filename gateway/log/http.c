@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { POSTS_MAX = 256 };
+enum { POSTS_MAX = 256, HEADERS_MAX = 64 * 1024 };
 
 /* One exchange. */
 struct exchange {
@@ -120,7 +120,7 @@ static int start(struct exchange *exchange, unsigned timeout_ms) {
         const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
         int port = uri ? evhttp_uri_get_port(uri) : 0;
         struct evhttp_request *request = NULL;
-        struct timeval timeout = { .tv_sec = timeout_ms / 1000, .tv_usec = (int)(timeout_ms % 1000) * 1000 };
+        struct timeval timeout = { .tv_sec = timeout_ms / 1000, .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000 };
         struct evkeyvalq *headers;
         char named[300];
         bool secure = scheme && strcasecmp(scheme, "https") == 0;
@@ -148,7 +148,7 @@ static int start(struct exchange *exchange, unsigned timeout_ms) {
                 goto out;
         evhttp_connection_set_timeout_tv(exchange->connection, &timeout);
         evhttp_connection_set_max_body_size(exchange->connection, GBX_HTTP_ANSWER_MAX);
-        evhttp_connection_set_max_headers_size(exchange->connection, 64 * 1024);
+        evhttp_connection_set_max_headers_size(exchange->connection, HEADERS_MAX);
         evhttp_request_set_error_cb(request, on_error);
         headers = evhttp_request_get_output_headers(request);
         (void)snprintf(named, sizeof named, "%.255s:%d", host, port);

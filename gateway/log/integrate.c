@@ -190,13 +190,13 @@ int gbx_log_integrate(int directory, struct gbx_tree *tree, struct gbx_journal *
 
 /* Removes a directory of partial files; what cannot be removed does no harm. */
 static void remove_partials(int directory, int level, uint64_t index) {
-        char path[GBX_TILE_PATH_SIZE + 4];
+        char full[GBX_TILE_PATH_SIZE], path[GBX_TILE_PATH_SIZE + 4];
         gbx_auto(gbx_close_directory) DIR *partials = NULL;
         gbx_auto(gbx_close_fd) int fd = -1;
         struct dirent *file;
 
-        gbx_tile_path(level, index, GBX_TILE_WIDTH, path);
-        strcat(path, ".p");
+        gbx_tile_path(level, index, GBX_TILE_WIDTH, full);
+        (void)snprintf(path, sizeof path, "%s.p", full);
         fd = openat(directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         partials = fd < 0 ? NULL : fdopendir(fd);
         if (!partials)

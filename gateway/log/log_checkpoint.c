@@ -50,7 +50,7 @@ int gbx_log_sign(struct gbx_log *log, struct gbx_error *err) {
 /* 1: the published checkpoint is the state (cosignatures aside). 0: it is missing, or older, as a crash leaves it.
  * -EBADMSG: it cannot have come about by writing this log. */
 static int published_is_current(struct gbx_log *log, struct gbx_buffer *message, struct gbx_error *err) {
-        struct gbx_checkpoint published;
+        struct gbx_checkpoint published = {};
         int r = gbx_read_file(log->directory, "checkpoint", GBX_NOTE_SIZE_MAX, message, err);
 
         if (r == -ENOENT)

@@ -32,7 +32,7 @@ static int check_state(int directory, const struct gbx_verify_options *options, 
                        struct gbx_verify_report *report, struct gbx_error *err) {
         static const char path[] = ".state/state";
         gbx_auto(gbx_buffer_free) struct gbx_buffer message = {};
-        struct gbx_checkpoint state;
+        struct gbx_checkpoint state = {};
         int r = gbx_read_file(directory, path, GBX_NOTE_SIZE_MAX, &message, err);
 
         if (r == -ENOENT || r == -EACCES || r == -ENOTDIR)

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What partial files of one tile or bundle are compared with. */
@@ -43,13 +44,13 @@ static int compare(struct gbx_walk *walk, const struct reference *reference, uns
 }
 
 static int check_all(struct gbx_walk *walk, const struct reference *reference, struct gbx_error *err) {
-        char path[GBX_TILE_PATH_SIZE + 4];
+        char full[GBX_TILE_PATH_SIZE], path[GBX_TILE_PATH_SIZE + 4];
         gbx_auto(gbx_close_directory) DIR *partials = NULL;
         struct dirent *file;
         int fd;
 
-        gbx_tile_path(reference->level, reference->index, GBX_TILE_WIDTH, path);
-        strcat(path, ".p");
+        gbx_tile_path(reference->level, reference->index, GBX_TILE_WIDTH, full);
+        (void)snprintf(path, sizeof path, "%s.p", full);
         fd = openat(walk->directory, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return 0;

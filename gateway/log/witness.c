@@ -201,7 +201,7 @@ int gbx_witness_add_checkpoint(struct gbx_witness *witness, const void *request,
                                struct gbx_witness_answer *answer, struct gbx_error *err) {
         gbx_auto(gbx_note_free) struct gbx_note note = {};
         struct gbx_witness_request parsed;
-        struct gbx_checkpoint next;
+        struct gbx_checkpoint next = {};
         struct gbx_error why = {};
         unsigned status;
         int r = gbx_witness_request_parse(request, size, &parsed, &why);

@@ -22,7 +22,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { LOGS_MAX = 256, TIMEOUT_SECONDS = 20 };
+enum { LOGS_MAX = 256, TIMEOUT_SECONDS = 20, HEADERS_MAX = 16 * 1024 };
 
 struct server {
         const char *key, *state, *prefix, *logs[LOGS_MAX];
@@ -151,7 +151,7 @@ static int listen_and_answer(struct server *server, struct gbx_error *err) {
         (void)event_add(terminate, NULL);
         evhttp_set_timeout(http, TIMEOUT_SECONDS);
         evhttp_set_max_body_size(http, GBX_WITNESS_REQUEST_MAX);
-        evhttp_set_max_headers_size(http, 16 * 1024);
+        evhttp_set_max_headers_size(http, HEADERS_MAX);
         evhttp_set_allowed_methods(http, EVHTTP_REQ_POST | EVHTTP_REQ_GET);
         (void)snprintf(path, sizeof path, "%s/add-checkpoint", server->prefix ? server->prefix : "");
         (void)evhttp_set_cb(http, path, on_add_checkpoint, server);
