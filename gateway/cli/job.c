@@ -8,6 +8,7 @@
 #include "gateway/deliver.h"
 #include "gateway/run.h"
 #include "gateway/store/view.h"
+#include "gateway/usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,19 @@ static const struct {
         [GBX_RUN_RELEASED] = { GBX_EXIT_DONE, "released" },
 };
 
+static void print_usage(const json_t *report) {
+        const json_t *denied = json_object_get(report, "denied");
+        double cpu = (double)json_integer_value(json_object_get(report, "cpu_ms")) / 1000;
+        double wall = (double)json_integer_value(json_object_get(report, "wall_ms")) / 1000;
+        double memory = (double)json_integer_value(json_object_get(report, "memory_bytes")) / (1024 * 1024);
+
+        if (denied)
+                printf("  used: %.3f s CPU, %.3f s wall, %.1f MiB memory, %lld denied system calls\n", cpu, wall, memory,
+                       (long long)json_integer_value(denied));
+        else /* steps, see gateway/usage.h */
+                printf("  used: at most %.0f s CPU, %.0f s wall, %.0f MiB memory\n", cpu, wall, memory);
+}
+
 static void print_outcome(const struct gbx_cli *cli, const struct gbx_run_outcome *outcome) {
         size_t index;
         json_t *reason;
@@ -45,11 +59,7 @@ static void print_outcome(const struct gbx_cli *cli, const struct gbx_run_outcom
         json_array_foreach(outcome->reasons, index, reason)
                 printf("  %s\n", json_string_value(reason));
         if (outcome->report)
-                printf("  used: %.3f s CPU, %.3f s wall, %.1f MiB memory, %lld denied system calls\n",
-                       (double)json_integer_value(json_object_get(outcome->report, "cpu_ms")) / 1000,
-                       (double)json_integer_value(json_object_get(outcome->report, "wall_ms")) / 1000,
-                       (double)json_integer_value(json_object_get(outcome->report, "memory_bytes")) / (1024 * 1024),
-                       (long long)json_integer_value(json_object_get(outcome->report, "denied")));
+                print_usage(outcome->report);
         if (outcome->state == GBX_RUN_RELEASED)
                 printf("  fetch it with: gbx job fetch %s --output FOLDER --as NAME\n", outcome->id);
 }
@@ -65,6 +75,7 @@ static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
                 .progress = show_progress,
                 .userdata = cli,
         };
+        bool exact = false;
         int r = gbx_cli_principal(cli, &order.requester, err);
 
         while (order.dataset_count < MAX_DATASETS && (datasets[order.dataset_count] = gbx_cli_option_at(cli, "data", order.dataset_count)))
@@ -76,8 +87,12 @@ static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
         order.parameters = parameters;
         r = gbx_run_job(cli->site, &order, &outcome, err);
         gbx_cli_progress(cli, "", -1);
+        if (r >= 0)
+                r = gbx_usage_exact(cli->site, cli->as, &exact, err);
         if (r < 0)
                 return r;
+        if (!exact)
+                gbx_usage_coarsen(outcome.report);
         print_outcome(cli, &outcome);
         return (int)outcomes[outcome.state].exit;
 }
@@ -89,13 +104,24 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
                 { "state", "STATE", GBX_COLUMN_TEXT },      { "cpu_ms", "CPU MS", GBX_COLUMN_NUMBER },
                 { "denied", "DENIED CALLS", GBX_COLUMN_NUMBER }, {},
         };
-        json_t *rows;
-        int r = gbx_view_query(cli->site->view, &rows, err,
-                               "SELECT r.*, a.name AS name, l.id AS release FROM run r LEFT JOIN algorithm a ON a.digest = r.algorithm"
-                               " LEFT JOIN release l ON l.run = r.id ORDER BY r.seq",
-                               NULL);
+        json_t *rows, *row;
+        size_t index;
+        bool exact = false;
+        int r = gbx_usage_exact(cli->site, cli->as, &exact, err);
 
-        return r < 0 ? r : gbx_cli_print_rows(cli, rows, columns, "no runs yet; analysts start them with: gbx job run", err);
+        if (r >= 0)
+                r = gbx_view_query(cli->site->view, &rows, err,
+                                   "SELECT r.*, a.name AS name, l.id AS release FROM run r"
+                                   " LEFT JOIN algorithm a ON a.digest = r.algorithm LEFT JOIN release l ON l.run = r.id"
+                                   " ORDER BY r.seq",
+                                   NULL);
+        if (r < 0)
+                return r;
+        json_array_foreach(rows, index, row) {
+                if (!exact)
+                        gbx_usage_coarsen(row);
+        }
+        return gbx_cli_print_rows(cli, rows, columns, "no runs yet; analysts start them with: gbx job run", err);
 }
 
 static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
@@ -110,7 +136,11 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
                 {},
         };
         gbx_auto(gbx_json_freep) json_t *row = NULL;
-        int r = gbx_view_query_one(cli->site->view, &row, err,
+        bool exact = false;
+        int r = gbx_usage_exact(cli->site, cli->as, &exact, err);
+
+        if (r >= 0)
+                r = gbx_view_query_one(cli->site->view, &row, err,
                                    "SELECT r.*, l.id AS release FROM run r LEFT JOIN release l ON l.run = r.id WHERE r.id=?1",
                                    cli->arguments[0], NULL);
 
@@ -118,6 +148,8 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
                 return r;
         if (r > 0)
                 return gbx_fail(err, -ENOENT, "there is no run '%s' (gbx job ls)", cli->arguments[0]);
+        if (!exact)
+                gbx_usage_coarsen(row);
         return gbx_cli_print_object(cli, gbx_take_ptr(row), columns, err);
 }
 

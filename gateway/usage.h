@@ -1,0 +1,24 @@
+/*
+ * What an analyst may know of the resources that a run used
+ *
+ * A job decides how much memory it takes, how long it computes and how often it
+ * is denied a system call; told exactly, that is a way out for data (threat
+ * E19). So whoever is neither auditor nor administrator is told steps:
+ * 1 s, 10 s, 1 min, 10 min, 1 h, 1 d; 64 MiB, 1 GiB, 16 GiB, 256 GiB; and nothing of
+ * processes, bytes and denied calls. Nor of the digests of outputs and findings:
+ * those of a small table that was held could be guessed. The log holds it all.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "gateway/store/site.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Whether `name` (NULL: the operator) may see exact figures. */
+int gbx_usage_exact(struct gbx_site *site, const char *name, bool *ret_exact, struct gbx_error *err);
+
+/* Rounds cpu_ms, wall_ms and memory_bytes of an object up to their steps and removes the other figures. Members that
+ * are absent or null stay so. */
+void gbx_usage_coarsen(json_t *object);
