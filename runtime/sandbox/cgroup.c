@@ -119,16 +119,23 @@ int gbx_cgroup_detect(struct gbx_error *err) {
         return 1;
 }
 
-static int set_path(char *ret, const char *base, const char *own, const char *name, struct gbx_error *err) {
-        int length = snprintf(ret, GBX_CGROUP_PATH_SIZE, "%s%s%s" GBX_CGROUP_PARENT "/gbx-%s-%d", base, own,
-                              own[strlen(own) - 1] == '/' ? "" : "/", name, getpid());
+static int set_path(char *ret, const char *base, const char *own, uint32_t user, const char *name,
+                    struct gbx_error *err) {
+        char suffix[16] = "";
+        int length;
+
+        if (user)
+                (void)snprintf(suffix, sizeof suffix, "-%u", user);
+        length = snprintf(ret, GBX_CGROUP_PATH_SIZE, "%s%s%s" GBX_CGROUP_PARENT "%s/gbx-%s-%d", base, own,
+                          own[strlen(own) - 1] == '/' ? "" : "/", suffix, name, getpid());
 
         if (length < 0 || length >= GBX_CGROUP_PATH_SIZE)
                 return gbx_fail(err, -ENAMETOOLONG, "cgroup: the path '%s%s' is too long", base, own);
         return 0;
 }
 
-static int plan_v1(struct gbx_cgroup *cgroup, const char *name, bool with_cpu, struct gbx_error *err) {
+static int plan_v1(struct gbx_cgroup *cgroup, const char *name, uint32_t user, bool with_cpu,
+                   struct gbx_error *err) {
         char text[FILE_SIZE], own[GBX_CGROUP_PATH_SIZE], base[64];
 
         (void)read_small(AT_FDCWD, "/proc/self/cgroup", text);
@@ -139,14 +146,14 @@ static int plan_v1(struct gbx_cgroup *cgroup, const char *name, bool with_cpu, s
                 cgroup->controllers[i] = v1_controllers[i];
                 (void)snprintf(base, sizeof base, ROOT "/%s", v1_controllers[i]);
                 if (r == 0)
-                        r = set_path(cgroup->paths[i], base, own, name, err);
+                        r = set_path(cgroup->paths[i], base, own, user, name, err);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-int gbx_cgroup_plan(struct gbx_cgroup *ret, const char *name, const char *delegated, bool with_cpu,
+int gbx_cgroup_plan(struct gbx_cgroup *ret, const char *name, const char *delegated, uint32_t user, bool with_cpu,
                     struct gbx_error *err) {
         struct gbx_cgroup cgroup = { .pids_events = -1 };
         int r = gbx_cgroup_detect(err);
@@ -157,11 +164,11 @@ int gbx_cgroup_plan(struct gbx_cgroup *ret, const char *name, const char *delega
         for (size_t i = 0; i < GBX_CGROUP_MAX; i++)
                 cgroup.directories[i] = cgroup.entries[i] = -1;
         if (cgroup.version == 1)
-                r = plan_v1(&cgroup, name, with_cpu, err);
+                r = plan_v1(&cgroup, name, user, with_cpu, err);
         else {
                 cgroup.count = 1;
                 cgroup.controllers[0] = "";
-                r = set_path(cgroup.paths[0], ROOT, delegated ? delegated : "/", name, err);
+                r = set_path(cgroup.paths[0], ROOT, delegated ? delegated : "/", user, name, err);
         }
         if (r < 0)
                 return r;
@@ -195,7 +202,8 @@ static int prepare_parent(const struct gbx_cgroup *cgroup, size_t i, bool with_c
         if (!parent)
                 return gbx_fail_memory(err);
         if (mkdir(parent, 0755) < 0 && errno != EEXIST)
-                return gbx_fail_errno(err, "cannot make '%s'", parent);
+                return gbx_fail_errno(err, "cannot make '%s' (for an ordinary user, root makes it and gives it to him)",
+                                      parent);
         if (cgroup->version == 1)
                 return 0;
         slash = strrchr(parent, '/');

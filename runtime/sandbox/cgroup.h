@@ -47,8 +47,9 @@ struct gbx_cgroup_usage {
 /* Which version this host offers for the controllers we need: 1 or 2. -EOPNOTSUPP says what is missing. */
 int gbx_cgroup_detect(struct gbx_error *err);
 
-/* Sets version and paths only, so that a guard knows them before they exist. `delegated` may be NULL. */
-int gbx_cgroup_plan(struct gbx_cgroup *ret, const char *name, const char *delegated, bool with_cpu,
+/* Sets version and paths only, so that a guard knows them before they exist. `delegated` may be NULL. `user` is the
+ * launcher's uid: runs of an ordinary user go to glovebox-UID, which somebody must have made and given to him. */
+int gbx_cgroup_plan(struct gbx_cgroup *ret, const char *name, const char *delegated, uint32_t user, bool with_cpu,
                     struct gbx_error *err);
 /* Makes the directories and sets the limits. */
 int gbx_cgroup_create(struct gbx_cgroup *cgroup, const struct gbx_cgroup_limits *limits, struct gbx_error *err);

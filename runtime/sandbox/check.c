@@ -4,6 +4,7 @@
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/landlock.h"
 #include "runtime/sandbox/mounts.h"
+#include "runtime/sandbox/ordinary.h"
 #include "runtime/sandbox/syscalls.h"
 
 #include <linux/seccomp.h>
@@ -68,9 +69,17 @@ static enum verdict look_namespace(const struct item *item, char note[static NOT
 
 static enum verdict look_privilege(const struct item *item, char note[static NOTE_SIZE]) {
         (void)item;
-        if (geteuid() == 0)
+        struct gbx_error err = {};
+
+        if (geteuid() == 0) {
+                (void)snprintf(note, NOTE_SIZE, "root");
                 return GOOD;
-        (void)snprintf(note, NOTE_SIZE, "uid %u", (unsigned)geteuid());
+        }
+        if (gbx_ordinary_possible(&err) == 0) {
+                (void)snprintf(note, NOTE_SIZE, "an ordinary user with ids of his own: directories as images only");
+                return WEAKER;
+        }
+        (void)snprintf(note, NOTE_SIZE, "%.250s", err.message);
         return MISSING;
 }
 
@@ -117,7 +126,7 @@ static enum verdict look_cgroup(const struct item *item, char note[static NOTE_S
         struct gbx_error err = {};
 
         (void)item;
-        if (gbx_cgroup_plan(&cgroup, "check", NULL, false, &err) < 0) {
+        if (gbx_cgroup_plan(&cgroup, "check", NULL, getuid(), false, &err) < 0) {
                 (void)snprintf(note, NOTE_SIZE, "%.200s", err.message);
                 return MISSING;
         }
@@ -187,7 +196,7 @@ static enum verdict look_descriptors(const struct item *item, char note[static N
 
 static const struct item items[] = {
         { "kernel", look_kernel, 0, "Linux 5.14 or later is needed" },
-        { "privilege", look_privilege, 0, "run as root: the initial user namespace makes the run's mounts and ids" },
+        { "privilege", look_privilege, 0, "root can do more" },
         { "user namespace", look_namespace, CLONE_NEWUSER,
           "sysctl user.max_user_namespaces > 0; kernel.unprivileged_userns_clone=1 on older Debian kernels; "
           "kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu" },

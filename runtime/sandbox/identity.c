@@ -23,6 +23,10 @@ uint32_t gbx_identity_range(pid_t pid) {
         return (1U << 31) + (((uint32_t)pid & ((1U << PID_BITS) - 1)) << RANGE_BITS);
 }
 
+uint32_t gbx_identity_range_of(pid_t pid, uint32_t count) {
+        return 1 + (uint32_t)pid % (count / 2) * 2;
+}
+
 static int write_map(pid_t pid, const char *file, uint32_t outside, struct gbx_error *err) {
         gbx_auto(gbx_close_fd) int fd = -1;
         char path[64], text[64];

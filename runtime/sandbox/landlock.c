@@ -96,9 +96,11 @@ static int add_rules(struct ruleset *ruleset, struct gbx_error *err) {
                         continue;
                 if (item)
                         r = allow(ruleset, mount->mount, rights_of(item), err);
-                else if (!item && strcmp(mount->target, "/dev") == 0)
+                else if (strncmp(mount->target, "/dev/", 5) == 0)
+                        continue; /* as /dev itself */
+                else if (strcmp(mount->target, "/dev") == 0)
                         r = allow(ruleset, mount->mount, WRITE_FILE | TRUNCATE, err);
-                else if (!item)
+                else
                         r = allow(ruleset, mount->mount, EXECUTE, err); /* an entry of the image, bound */
         }
         return r;

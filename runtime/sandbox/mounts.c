@@ -43,32 +43,71 @@ int gbx_mounts_tmpfs(uint64_t bytes, uint64_t inodes, const char *mode, uint64_t
         return fd;
 }
 
-/* /dev: five devices that hold no state, and the usual names of descriptors. */
-static int make_devices(struct gbx_run *run, struct gbx_error *err) {
-        static const struct { const char *name; unsigned minor; } devices[] = {
-                { "null", 3 }, { "zero", 5 }, { "full", 7 }, { "random", 8 }, { "urandom", 9 },
-        };
+static int add_mount(struct gbx_run *run, const char *target, int mount, struct gbx_error *err);
+
+static const struct {
+        const char *path;
+        unsigned minor;
+} devices[] = {
+        { "/dev/null", 3 }, { "/dev/zero", 5 }, { "/dev/full", 7 }, { "/dev/random", 8 }, { "/dev/urandom", 9 },
+};
+
+static const char *name_of(const char *device) {
+        return device + sizeof "/dev/" - 1;
+}
+
+/* Who may not make device nodes shows the host's, each over an empty file. They are attached behind /dev itself. */
+static int bind_device(struct gbx_run *run, int directory, const char *path, struct gbx_error *err) {
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, .propagation = MS_PRIVATE };
+        struct gbx_run_mount *entry = &run->mounts[run->mount_count];
+
+        if (mknodat(directory, name_of(path), S_IFREG | 0666, 0) < 0)
+                return gbx_fail_errno(err, "cannot make a place for %s", path);
+        *entry = (struct gbx_run_mount){ .target = path, .mount = -1, .place = -1 };
+        entry->mount = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (entry->mount < 0 || mount_setattr(entry->mount, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
+                return gbx_fail_errno(err, "cannot take a mount of %s", path);
+        run->mount_count++;
+        return 0;
+}
+
+/* The usual names of descriptors, and devices that hold no state. */
+static int fill_devices(struct gbx_run *run, int directory, struct gbx_error *err) {
         static const struct { const char *name, *target; } links[] = {
                 { "fd", "/proc/self/fd" },
                 { "stdin", "/proc/self/fd/0" },
                 { "stdout", "/proc/self/fd/1" },
                 { "stderr", "/proc/self/fd/2" },
         };
+
+        for (size_t i = 0; i < gbx_array_size(links); i++)
+                if (symlinkat(links[i].target, directory, links[i].name) < 0)
+                        return gbx_fail_errno(err, "cannot make /dev/%s", links[i].name);
+        for (size_t i = 0; i < gbx_array_size(devices); i++) {
+                int r = 0;
+
+                if (run->ordinary)
+                        r = bind_device(run, directory, devices[i].path, err);
+                else if (mknodat(directory, name_of(devices[i].path), S_IFCHR | 0666, makedev(1, devices[i].minor)) < 0)
+                        r = gbx_fail_errno(err, "cannot make %s", devices[i].path);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_devices(struct gbx_run *run, struct gbx_error *err) {
         struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
-        gbx_auto(gbx_close_fd) int fd =
-                gbx_mounts_tmpfs(DEVICE_BYTES, DEVICE_INODES, "0755", 0, &run->layers.noswap, err);
+        int fd = gbx_mounts_tmpfs(DEVICE_BYTES, DEVICE_INODES, "0755", 0, &run->layers.noswap, err), r;
 
         if (fd < 0)
                 return fd;
-        for (size_t i = 0; i < gbx_array_size(devices); i++)
-                if (mknodat(fd, devices[i].name, S_IFCHR | 0666, makedev(1, devices[i].minor)) < 0)
-                        return gbx_fail_errno(err, "cannot make /dev/%s", devices[i].name);
-        for (size_t i = 0; i < gbx_array_size(links); i++)
-                if (symlinkat(links[i].target, fd, links[i].name) < 0)
-                        return gbx_fail_errno(err, "cannot make /dev/%s", links[i].name);
-        if (mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
-                return gbx_fail_errno(err, "cannot make /dev read-only (mount_setattr)");
-        return gbx_take_fd(&fd);
+        r = add_mount(run, "/dev", fd, err);
+        if (r == 0)
+                r = fill_devices(run, fd, err);
+        if (r == 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
+                r = gbx_fail_errno(err, "cannot make /dev read-only (mount_setattr)");
+        return r;
 }
 
 static int bind_directory(const char *path, struct gbx_error *err) {
@@ -153,7 +192,7 @@ static int add_mount(struct gbx_run *run, const char *target, int mount, struct 
 }
 
 int gbx_mounts_prepare(struct gbx_run *run, struct gbx_error *err) {
-        int r, devices;
+        int r;
 
         (void)umask(0); /* modes below are meant as written */
         run->root = gbx_image_mount(&run->spec, err);
@@ -166,10 +205,7 @@ int gbx_mounts_prepare(struct gbx_run *run, struct gbx_error *err) {
         run->proc_place = find_place(run, "/proc", err);
         if (run->proc_place < 0)
                 return run->proc_place;
-        devices = make_devices(run, err);
-        if (devices < 0)
-                return devices;
-        r = add_mount(run, "/dev", devices, err);
+        r = add_devices(run, err);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < run->spec.mount_count; i++) {

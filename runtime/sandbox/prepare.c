@@ -4,6 +4,7 @@
 #include "runtime/sandbox/identity.h"
 #include "runtime/sandbox/init.h"
 #include "runtime/sandbox/mounts.h"
+#include "runtime/sandbox/ordinary.h"
 #include "runtime/sandbox/stage.h"
 #include "runtime/sandbox/supervise.h"
 #include "runtime/sandbox/syscalls.h"
@@ -112,7 +113,8 @@ static int prepare(struct gbx_run *run, struct gbx_guard *guard, struct gbx_erro
         if (r == 0)
                 r = raise_descriptor_limit(err);
         if (r == 0 && with_cgroup)
-                r = gbx_cgroup_plan(&run->cgroup, run->spec.name, run->spec.options.cgroup, limits.cpu_percent > 0, err);
+                r = gbx_cgroup_plan(&run->cgroup, run->spec.name, run->spec.options.cgroup, run->user,
+                                    limits.cpu_percent > 0, err);
         if (r == 0)
                 r = gbx_guard_start(guard, run, run->spec.network_fd < 0, err);
         gbx_stage("guarded");
@@ -157,7 +159,18 @@ int gbx_prepare_begin(struct gbx_run *run, struct gbx_error *err) {
         if (!run->filter)
                 return gbx_fail(err, -EINVAL, "profile: there is no profile '%.40s' (`gbx-sandbox profiles` lists them)",
                                 run->spec.profile);
-        run->outside_id = gbx_identity_range(getpid());
+        run->user = getuid();
+        run->ordinary = run->user != 0;
+        if (run->ordinary) {
+                uint32_t count = 0;
+                int r = gbx_ordinary_enter(&count, err);
+
+                if (r < 0)
+                        return r;
+                run->outside_id = gbx_identity_range_of(getpid(), count);
+        } else {
+                run->outside_id = gbx_identity_range(getpid());
+        }
         run->shared = mmap(NULL, sizeof *run->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (run->shared == MAP_FAILED)
                 return gbx_fail_errno(err, "cannot map the shared page");

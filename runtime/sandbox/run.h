@@ -24,7 +24,7 @@
 #include <sys/types.h>
 
 enum {
-        GBX_RUN_MAX_MOUNTS = GBX_SPEC_MAX_MOUNTS + 66, /* the spec's, the image's own entries, /dev and /proc */
+        GBX_RUN_MAX_MOUNTS = GBX_SPEC_MAX_MOUNTS + 72, /* the spec's, the image's own entries, /dev and its devices */
         GBX_RUN_MAX_RULES = GBX_SPEC_MAX_MOUNTS + 68,
         GBX_INSIDE_UID = 1000, /* of the job, inside its user namespace */
 };
@@ -60,6 +60,8 @@ struct gbx_run {
         struct gbx_cgroup cgroup;
         struct gbx_run_layers layers;
         uint32_t outside_id; /* first of the run's own user and group ids */
+        uint32_t user;       /* the launcher's, outside */
+        bool ordinary;       /* that is not root (ordinary.h) */
 
         int root; /* the detached mount that becomes the sandbox's root */
         struct gbx_run_mount mounts[GBX_RUN_MAX_MOUNTS];

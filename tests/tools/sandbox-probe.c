@@ -1,7 +1,7 @@
 /*
  * A job that does what its arguments say, and prints what came of it
  *
- *   sandbox-probe [write PATH | list PATH | socket | status | exit N]...
+ *   sandbox-probe [write PATH | list PATH | socket | status | sleep S | exit N]...
  */
 #include <dirent.h>
 #include <errno.h>
@@ -53,6 +53,8 @@ int main(int argc, char **argv) {
                         printf("socket: %s\n", socket(AF_INET, SOCK_STREAM, 0) < 0 ? strerror(errno) : "ok");
                 else if (strcmp(argv[i], "status") == 0)
                         print_file("/proc/self/status");
+                else if (strcmp(argv[i], "sleep") == 0)
+                        (void)sleep((unsigned)atoi(next)), i++;
                 else if (strcmp(argv[i], "exit") == 0)
                         return atoi(next);
         }

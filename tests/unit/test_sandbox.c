@@ -10,6 +10,8 @@
 #include "runtime/sandbox/cgroup.h"
 #include "runtime/sandbox/denials.h"
 #include "runtime/sandbox/identity.h"
+#include "runtime/sandbox/order.h"
+#include "runtime/sandbox/ordinary.h"
 #include "runtime/sandbox/spec.h"
 
 #include <string.h>
@@ -157,6 +159,71 @@ static void no_two_launchers_share_ids(void **state) {
         assert_true(gbx_identity_range(4194303) > gbx_identity_range(4194302)); /* no wrap at the highest pid */
 }
 
+static void ranges_of_ordinary_users_are_found(void **state) {
+        static const char text[] = "root:100000:65536\nbroken\nann:x:65536\nann:200000:10\nann:300000:65536\n1007:400000:4294967295\n"
+                                   "1007:500000:2000\n";
+        uint32_t first = 0, count = 0;
+        char name[16];
+
+        (void)state;
+        assert_int_equal(gbx_ordinary_find_range(text, "ann", 1, &first, &count), 0);
+        assert_int_equal(first, 300000);
+        assert_int_equal(count, 65536);
+        assert_int_equal(gbx_ordinary_find_range(text, "", 1007, &first, &count), 0);
+        assert_int_equal(first, 500000);
+        assert_int_equal(gbx_ordinary_find_range(text, "", 1008, &first, &count), -ENOENT);
+        assert_int_equal(gbx_ordinary_find_range("", "ann", 1, &first, &count), -ENOENT);
+        gbx_ordinary_find_name("root:x:0:0::/:\nann:x:1001:1001::/:\n", 1001, name, sizeof name);
+        assert_string_equal(name, "ann");
+        gbx_ordinary_find_name("root:x:0:0::/:\nann:x:1001:1001::/:", 1002, name, sizeof name);
+        assert_string_equal(name, "");
+        assert_int_equal(gbx_identity_range_of(7, 65536), 15);
+        assert_true(gbx_identity_range_of(4194303, 1024) + 1 <= 1024);
+}
+
+static void orders_are_read(void **state) {
+        static const char template[] = "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/data\",\"later\":true},"
+                                       "{\"target\":\"/out\",\"tmpfs\":{\"bytes\":4096,\"inodes\":1}}]}";
+        static const char good[] = "{\"version\":1,\"name\":\"b\",\"env\":{\"A\":\"1\"},\"argv\":[\"/x\",\"y\"],"
+                                   "\"mounts\":[{\"target\":\"/data\",\"fd\":1}],\"stdout\":0,\"pass_fds\":{\"5\":2}}";
+        static const struct { const char *text, *message; } bad[] = {
+                { "{}", "version: this field is mandatory" },
+                { "{\"version\":1,\"stdin\":3}", "stdin: 3 is not between 0 and 2" },
+                { "{\"version\":1,\"mounts\":[{\"target\":\"/out\",\"fd\":0}]}", "mounts[0].target: the pool's spec has no" },
+                { "{\"version\":1,\"mounts\":[{\"target\":\"/data\",\"fd\":0},{\"target\":\"/data\",\"fd\":1}]}", "mounts[1].target: mounted twice" },
+                { "{\"version\":1,\"pass_fds\":{\"64\":0}}", "pass_fds.64: a descriptor number" },
+                { "{\"version\":1,\"argv\":[\"x\"]}", "argv[0]: an absolute path" },
+                { "{\"version\":1,\"limits\":{}}", "limits: unknown field" },
+        };
+        static struct gbx_order order;
+        struct gbx_spec spec = {};
+        int received[3] = { 70, 71, 72 };
+
+        (void)state;
+        assert_int_equal(gbx_spec_parse(&spec, template, strlen(template), NULL), 0);
+        assert_int_equal(gbx_order_parse(&order, &spec, good, strlen(good), 3, NULL), 0);
+        gbx_order_apply(&order, &spec, received);
+        assert_string_equal(spec.argv[0], "/x");
+        assert_string_equal(spec.argv[1], "y");
+        assert_null(spec.argv[2]);
+        assert_string_equal(spec.environment[0], "A=1");
+        assert_null(spec.environment[1]);
+        assert_int_equal(spec.descriptor_count, 4);
+        assert_int_equal(spec.descriptors[0].outside, GBX_SPEC_CLOSED);
+        assert_int_equal(spec.descriptors[1].outside, 70);
+        assert_int_equal(spec.descriptors[3].inside, 5);
+        assert_int_equal(spec.descriptors[3].outside, 72);
+        for (size_t i = 0; i < gbx_array_size(bad); i++) {
+                struct gbx_error err = {};
+
+                assert_int_equal(gbx_order_parse(&order, &spec, bad[i].text, strlen(bad[i].text), 3, &err), -EINVAL);
+                if (strncmp(err.message, bad[i].message, strlen(bad[i].message)) != 0)
+                        fail_msg("row %zu: '%s' does not begin with '%s'", i, err.message, bad[i].message);
+        }
+        spec.environment[0] = NULL; /* it points into the order */
+        gbx_spec_free(&spec);
+}
+
 static void denials_are_grouped(void **state) {
         static struct gbx_denials denials;
         const struct gbx_denial_action action = { SYS_socket, GBX_DENIAL_ERRNO, EPERM };
@@ -188,6 +255,8 @@ int main(void) {
                 cmocka_unit_test(own_cgroups_are_found),
                 cmocka_unit_test(keyed_values_are_found),
                 cmocka_unit_test(no_two_launchers_share_ids),
+                cmocka_unit_test(ranges_of_ordinary_users_are_found),
+                cmocka_unit_test(orders_are_read),
                 cmocka_unit_test(denials_are_grouped),
         };
 

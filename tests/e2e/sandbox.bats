@@ -1,0 +1,198 @@
+#!/usr/bin/env bats
+# gbx-sandbox on its own: exit codes, bad input, image files, the other commands, ordinary users.
+
+setup() {
+        build=$(realpath "${BUILD:-build}")
+        sandbox=$build/gbx-sandbox
+        dir=$(mktemp -d)
+        chmod 755 "$dir"
+        mkdir -p "$dir"/image/{bin,dev,proc,tmp,out}
+        cp "$build/tests/sandbox-probe" "$dir/image/bin/probe"
+        image="{\"directory\":\"$dir/image\"}"
+}
+
+teardown() {
+        rm -rf "$dir"
+        # What the test of ordinary users gives to nobody.
+        sed -i '/^nobody:3000000000:65536$/d' /etc/subuid /etc/subgid
+        find /sys/fs/cgroup -maxdepth 6 -type d -name glovebox-65534 -exec rmdir {} +
+}
+
+spec() { # NAME=JSON... (argv as words in ARGV)
+        local argv="\"/bin/probe\"" word
+        for word in ${ARGV:-}; do argv+=",\"$word\""; done
+        echo "{\"version\":1,\"name\":\"${NAME:-t}\",\"image\":$image,\"argv\":[$argv],\"profile\":\"${PROFILE:-native}\",
+              \"mounts\":${MOUNTS:-[]},\"limits\":${LIMITS:-{\"wall_ms\":5000,\"memory_bytes\":33554432,\"pids\":4\}}${MORE:-}}"
+}
+
+@test "the exit status is the job's own without --result-fd, and 0 with it" {
+        ARGV="exit 7" spec >"$dir/spec"
+        run "$sandbox" run "$dir/spec"
+        [ "$status" -eq 7 ]
+        run bash -c "'$sandbox' run - --result-fd 3 <'$dir/spec' 3>'$dir/result'"
+        [ "$status" -eq 0 ]
+        jq -e '.outcome == "exited" and .exit_code == 7 and .limit == null and .layers.user_namespace' "$dir/result"
+}
+
+@test "bad specs exit with 2, name the field, and start nothing" {
+        check() { # MESSAGE
+                run "$sandbox" run "$dir/spec"
+                echo "$output"
+                [ "$status" -eq 2 ]
+                [[ $output == "gbx-sandbox: $1"* ]]
+                [ "$(wc -l <<<"$output")" -eq 1 ]
+        }
+        echo '{' >"$dir/spec"
+        check 'spec: not JSON'
+        MORE=',"surprise":1' spec >"$dir/spec"
+        check 'surprise: unknown field'
+        PROFILE=none spec >"$dir/spec"
+        check 'profile: there is no profile'
+        LIMITS='{"wall_ms":0,"memory_bytes":33554432,"pids":4}' spec >"$dir/spec"
+        check 'limits.wall_ms: 0 is not between'
+        LIMITS='{"wall_ms":1,"memory_bytes":9007199254740992,"pids":4}' spec >"$dir/spec"
+        check 'limits.memory_bytes: '
+        MOUNTS='[{"target":"/out","later":true}]' spec >"$dir/spec"
+        check 'mounts[0].later: only a pool'
+        MOUNTS='[{"target":"/out","fd":0}]' spec >"$dir/spec"
+        check "mounts[0] (/out): descriptor"
+        run "$sandbox" run "$dir/absent"
+        [ "$status" -eq 2 ]
+        run "$sandbox" run
+        [ "$status" -eq 2 ]
+        run "$sandbox" fly
+        [ "$status" -eq 2 ]
+}
+
+@test "what cannot be set up exits with 1 and names it" {
+        image='{"directory":"/no/such/directory"}' spec >"$dir/spec"
+        run "$sandbox" run "$dir/spec"
+        [ "$status" -eq 1 ]
+        [[ $output == *'image.directory: cannot open'* ]]
+        spec | sed 's|/bin/probe|/bin/missing|' >"$dir/spec"
+        run "$sandbox" run "$dir/spec"
+        [ "$status" -eq 1 ]
+        [[ $output == *"argv[0]: cannot find '/bin/missing'"* ]]
+}
+
+@test "an image whose /dev or /proc or mount point is a symlink is refused" {
+        for name in dev proc out; do
+                rm -rf "${dir:?}/image/$name"
+                ln -s /etc "$dir/image/$name"
+                MOUNTS='[{"target":"/out","tmpfs":{"bytes":65536,"inodes":8}}]' spec >"$dir/spec"
+                run "$sandbox" run "$dir/spec"
+                echo "$output"
+                [ "$status" -eq 2 ]
+                [[ $output == *"'/$name' is, or lies behind, a symlink"* ]]
+                rm "$dir/image/$name"
+                mkdir "$dir/image/$name"
+        done
+}
+
+@test "an image without mount points is shown through a root of our own" {
+        rmdir "$dir"/image/{dev,proc,tmp,out}
+        ln -s bin "$dir/image/sbin"
+        ARGV="list / write /deep/out/x" MOUNTS='[{"target":"/deep/out","tmpfs":{"bytes":65536,"inodes":8}}]' spec >"$dir/spec"
+        run bash -c "'$sandbox' run '$dir/spec' --result-fd 3 3>'$dir/result'"
+        echo "$output"
+        [ "$status" -eq 0 ]
+        jq -e '.layers.own_root' "$dir/result"
+        for name in bin sbin dev proc deep; do [[ $output == *" $name"* ]]; done
+        [[ $output == *"write /deep/out/x: ok"* ]]
+        [ ! -e "$dir/image/deep" ]
+}
+
+@test "image files run, squashfs and erofs, if they have their digest" {
+        mksquashfs "$dir/image" "$dir/image.squashfs" -quiet -no-progress -all-root >/dev/null
+        digest=$(sha256sum "$dir/image.squashfs" | cut -d' ' -f1)
+        image="{\"file\":\"$dir/image.squashfs\",\"digest\":\"sha256:$digest\"}"
+        for _ in 1 2; do # the second time from the record of the first
+                ARGV="exit 5" spec >"$dir/spec"
+                run "$sandbox" run "$dir/spec"
+                echo "$output"
+                [ "$status" -eq 5 ]
+        done
+        printf x >>"$dir/image.squashfs"
+        run "$sandbox" run "$dir/spec"
+        [ "$status" -eq 1 ]
+        [[ $output == *"image.digest: "*"does not have the digest"* ]]
+        echo "no image" >"$dir/text"
+        image="{\"file\":\"$dir/text\",\"digest\":\"sha256:$(sha256sum "$dir/text" | cut -d' ' -f1)\"}"
+        spec >"$dir/spec"
+        run "$sandbox" run "$dir/spec"
+        [ "$status" -eq 2 ]
+        [[ $output == *'neither squashfs nor erofs'* ]]
+        rm -f "/run/glovebox-images/sha256:$digest"
+}
+
+@test "explain prints the sandbox and starts nothing; check and profiles answer" {
+        MOUNTS='[{"target":"/out","tmpfs":{"bytes":65536,"inodes":8}}]' spec >"$dir/spec"
+        run "$sandbox" explain "$dir/spec"
+        [ "$status" -eq 0 ]
+        for text in '/out ' 'tmpfs of 65536 bytes' 'allow read write' 'memory_bytes' 'uid 1000 inside'; do
+                [[ $output == *"$text"* ]] || { echo "missing: $text"; false; }
+        done
+        run "$sandbox" check
+        [ "$status" -eq 0 ]
+        [[ $output == *'landlock'*'cgroup'* ]]
+        [ "$("$sandbox" profiles | wc -l)" -ge 5 ]
+        "$sandbox" profiles lua | grep -q '^default EPERM'
+}
+
+@test "gc removes the cgroups of a launcher that is gone, and those only" {
+        LIMITS='{"wall_ms":20000,"memory_bytes":33554432,"pids":4}' NAME=gc-live spec | sed 's|"/bin/probe"|"/bin/probe","sleep","10"|' >"$dir/spec"
+        parent=$(dirname "$(find /sys/fs/cgroup -maxdepth 6 -type d -path '*glovebox' -print -quit)/x")
+        [ -d "$parent" ]
+        mkdir "$parent/gbx-gc-dead-1"
+        "$sandbox" run "$dir/spec" 3>&- &
+        live=$!
+        for _ in $(seq 50); do
+                [ -n "$(find "$parent" -maxdepth 1 -name 'gbx-gc-live-*')" ] && break
+                sleep 0.1
+        done
+        run "$sandbox" gc
+        echo "$output"
+        [ "$status" -eq 0 ]
+        [[ $output == *"removed "*"/gbx-gc-dead-1"* ]]
+        [[ $output != *gc-live* ]]
+        [ ! -d "$parent/gbx-gc-dead-1" ]
+        kill "$live"
+        for _ in $(seq 50); do
+                [ -z "$(find "$parent" -maxdepth 1 -name 'gbx-gc-live-*')" ] && break
+                sleep 0.1
+        done
+        [ -z "$(find "$parent" -maxdepth 1 -name 'gbx-gc-live-*')" ]
+}
+
+@test "an ordinary user is refused by the missing layer's name, and runs jobs when he has what it takes" {
+        [ "$(id -u)" -eq 0 ] || skip "only root can prepare this"
+        as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+        cp "$sandbox" "$dir/gbx-sandbox"
+        ARGV="status write /out/x" MOUNTS='[{"target":"/out","tmpfs":{"bytes":65536,"inodes":8}}]' spec >"$dir/spec"
+        if ! grep -q '^nobody:' /etc/subuid; then
+                run as_nobody "$dir/gbx-sandbox" run "$dir/spec"
+                echo "$output"
+                [ "$status" -eq 1 ]
+                [[ $output == *'user namespace: '* ]]
+        fi
+        command -v newuidmap >/dev/null || skip "newuidmap (package uidmap) is not installed"
+        echo nobody:3000000000:65536 | tee -a /etc/subuid >>/etc/subgid
+        run as_nobody "$dir/gbx-sandbox" run "$dir/spec"
+        echo "$output"
+        [ "$status" -eq 1 ]
+        [[ $output == *'cgroup: '*'glovebox-65534'* ]]
+        for controller in memory pids cpuacct; do
+                own=$(awk -F: -v name=$controller '$2 ~ "(^|,)" name "(,|$)" { print $3 }' /proc/self/cgroup)
+                [ -d "/sys/fs/cgroup/$controller" ] || skip "cgroup version 2: delegation needs a session manager"
+                parent=/sys/fs/cgroup/$controller${own%/}/glovebox-65534
+                mkdir "$parent"
+                chown 65534 "$parent"
+        done
+        run as_nobody "$dir/gbx-sandbox" run "$dir/spec"
+        echo "$output"
+        [ "$status" -eq 0 ]
+        [[ $output == *'Uid:	1000	1000'* && $output == *'Seccomp:	2'* && $output == *'write /out/x: ok'* ]]
+        run as_nobody "$dir/gbx-sandbox" gc
+        [ "$status" -eq 0 ]
+        [ -z "$output" ]
+}
