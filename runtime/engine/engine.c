@@ -125,6 +125,7 @@ int gbx_engine_init(struct gbx_engine *engine, int root, const struct gbx_engine
                 .limits = limits ? *limits : GBX_ENGINE_LIMITS_DEFAULT,
                 .report = { .fd = -1, .percent = -1 },
                 .root = root,
+                .root_path = "",
         };
         r = gbx_release_new(&engine->release, root, err);
         if (r < 0)

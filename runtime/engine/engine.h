@@ -49,7 +49,8 @@ struct gbx_engine {
         struct gbx_engine_limits limits;
         struct gbx_report report;
         struct gbx_release *release;
-        int root; /* the directory that holds data/, job/ and out/ */
+        int root;              /* the directory that holds data/, job/ and out/ */
+        const char *root_path; /* its path, "" for "/"; for libraries that open files themselves */
 
         uint64_t memory_used;
         uint64_t memory_peak;

@@ -150,9 +150,10 @@ static void read_order(lua_State *state, struct gbx_table *table) {
 
         if (lua_isnil(state, -1))
                 return;
-        if (!order || (strcmp(order, "given") != 0 && strcmp(order, "sorted") != 0))
+        if (order && strcmp(order, "given") == 0)
+                table->keep_order = true;
+        else if (!order || strcmp(order, "sorted") != 0)
                 refuse(state, "order is not \"sorted\" or \"given\"");
-        table->keep_order = strcmp(order, "given") == 0;
 }
 
 static int release_table(lua_State *state) {
