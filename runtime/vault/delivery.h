@@ -13,6 +13,9 @@
  * says whether it does, and on a host with swap and without noswap creation
  * fails, for plaintext would reach a disk.
  *
+ * What remains: root of the host can read whatever a process of the host has
+ * open, by /proc/PID/fd; against root there is no defence here.
+ *
  * Needs CAP_SYS_ADMIN in the caller's user namespace.
  */
 #pragma once
