@@ -67,10 +67,15 @@ bool gbx_number_parse(const char *text, size_t size, struct gbx_number *ret) {
         return true;
 }
 
+/* Most bytes in a number can be neither blank nor currency sign. */
+static bool ordinary(const char *text, size_t size) { return size == 0 || (*text > '$' && *text < 0x7f); }
+
 /* Bytes of white space or of a sign that may stand around or inside a number; 0: none. */
 static size_t blank_at(const char *text, size_t size) {
         static const char *const blanks[] = { " ", "\t", "\xc2\xa0", "\xe2\x80\xaf", "\xe2\x80\x89" };
 
+        if (ordinary(text, size))
+                return 0;
         for (size_t i = 0; i < sizeof blanks / sizeof blanks[0]; i++) {
                 size_t n = strlen(blanks[i]);
 
@@ -83,6 +88,8 @@ static size_t blank_at(const char *text, size_t size) {
 static size_t currency_at(const char *text, size_t size) {
         static const char *const signs[] = { "$", "\xe2\x82\xac", "\xc2\xa3", "\xc2\xa5" };
 
+        if (ordinary(text, size))
+                return 0;
         for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
                 size_t n = strlen(signs[i]);
 
