@@ -51,7 +51,7 @@ static void cell_text(const json_t *value, int kind, char text[static CELL_SIZE]
         if (!raw)
                 raw = dumped = join_texts(value);
         if (!raw)
-                raw = dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+                raw = dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(5));
         if (!raw)
                 raw = "?";
         if (kind == GBX_COLUMN_DIGEST && strncmp(raw, "sha256:", 7) == 0)

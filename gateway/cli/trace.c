@@ -24,10 +24,10 @@ static const char *run_of(struct gbx_site *site, const char *mark_id, char run[s
         return run;
 }
 
-static json_t *results_json(struct gbx_site *site, const struct gbx_trace *trace, const struct gbx_suspects *suspects) {
+static json_t *results_json(struct gbx_site *site, const struct gbx_trace *trace, const struct gbx_suspects *suspects, size_t count) {
         json_t *rows = json_array();
 
-        for (size_t i = 0; i < trace->count; i++) {
+        for (size_t i = 0; i < count; i++) {
                 const struct gbx_trace_result *result = &trace->results[i];
                 const struct gbx_trace_candidate *named =
                         result->candidate == GBX_TRACE_NOBODY ? NULL : &suspects->list[result->candidate];
@@ -51,27 +51,49 @@ static int write_plot(const char *path, const struct gbx_trace *trace, const str
         return r < 0 ? r : gbx_write_file_durably(AT_FDCWD, path, svg.data, svg.size, 0644, err);
 }
 
+static json_t *trace_json(struct gbx_site *site, const struct gbx_trace *trace, const struct gbx_suspects *suspects) {
+        return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:o}", "verdict",
+                         gbx_trace_verdict_text(trace->verdict), "format", trace->format, "rows", (json_int_t)trace->rows, "columns",
+                         (json_int_t)trace->columns, "rows_matched", (json_int_t)trace->rows_matched, "tested",
+                         (json_int_t)trace->tested, "ways", (json_int_t)trace->ways, "accused", (json_int_t)trace->accused, "alpha",
+                         trace->alpha, "threshold", trace->threshold, "innocent_maximum", trace->innocent_maximum, "notes",
+                         trace->notes ? trace->notes : "", "results", results_json(site, trace, suspects, trace->count));
+}
+
+static void print_head(const struct gbx_trace *trace) {
+        printf("verdict: %s (read as %s, %llu rows, %llu columns; %llu releases tested in %llu ways; error bound %.0e)\n",
+               gbx_trace_verdict_text(trace->verdict), trace->format, (unsigned long long)trace->rows,
+               (unsigned long long)trace->columns, (unsigned long long)trace->tested, (unsigned long long)trace->ways, trace->alpha);
+        if (trace->threshold > 0)
+                printf("threshold: %.2f standard deviations; highest score not accused: %.2f\n", trace->threshold,
+                       trace->innocent_maximum);
+        if (trace->notes && *trace->notes)
+                printf("%s", trace->notes);
+}
+
 static int print(struct gbx_cli *cli, const struct gbx_trace *trace, const struct gbx_suspects *suspects, struct gbx_error *err) {
+        enum { OTHERS_SHOWN = 5 };
         static const struct gbx_cli_column columns[] = {
                 { "recipient", "RECIPIENT", GBX_COLUMN_TEXT }, { "release", "RELEASE", GBX_COLUMN_TEXT },
                 { "run", "RUN", GBX_COLUMN_TEXT },             { "verdict", "VERDICT", GBX_COLUMN_TEXT },
                 { "test", "TEST", GBX_COLUMN_TEXT },           { "n", "N", GBX_COLUMN_NUMBER },
-                { "matches", "MATCHES", GBX_COLUMN_NUMBER },   { "adjusted_p", "ADJUSTED P", GBX_COLUMN_NUMBER },
+                { "matches", "MATCHES", GBX_COLUMN_NUMBER },   { "score", "SCORE", GBX_COLUMN_NUMBER },
+                { "adjusted_p", "ADJUSTED P", GBX_COLUMN_NUMBER },
                 {},
         };
-        json_t *rows = results_json(cli->site, trace, suspects);
+        size_t shown = trace->count < trace->accused + OTHERS_SHOWN ? trace->count : trace->accused + OTHERS_SHOWN;
+        int r;
 
         if (cli->json) {
-                gbx_cli_print_json(json_pack("{s:s, s:s, s:I, s:I, s:o}", "verdict", gbx_trace_verdict_text(trace->verdict), "format",
-                                             trace->format, "rows", (json_int_t)trace->rows, "tested", (json_int_t)trace->tested,
-                                             "results", rows));
+                gbx_cli_print_json(trace_json(cli->site, trace, suspects));
                 return 0;
         }
-        printf("verdict: %s (read as %s, %llu rows, %llu releases tested, bound %.0e)\n", gbx_trace_verdict_text(trace->verdict),
-               trace->format, (unsigned long long)trace->rows, (unsigned long long)trace->tested, trace->alpha);
-        if (trace->notes && *trace->notes)
-                printf("%s\n", trace->notes);
-        return gbx_cli_print_rows(cli, rows, columns, "no release was tested", err);
+        print_head(trace);
+        r = gbx_cli_print_rows(cli, results_json(cli->site, trace, suspects, shown), columns, "no release was tested", err);
+
+        if (r >= 0 && shown < trace->count)
+                printf("and %zu more that are not accused\n", trace->count - shown);
+        return r;
 }
 
 static int run_trace(struct gbx_cli *cli, struct gbx_error *err) {
