@@ -22,7 +22,7 @@ static int by_digest(const void *a, const void *b) { return memcmp(a, b, GBX_SHA
 /* A cell without what reformatting changes. */
 static void cell_digest(const struct gbx_table *table, size_t row, const struct column *column, struct digest *ret) {
         size_t size;
-        const char *text = gbx_table_cell(table, row, column->index, &size);
+        const char *text = gbx_table_cell(table, row, column->index, &size), *invisible;
         struct gbx_number number;
         char print[GBX_NUMBER_TEXT_SIZE];
 
@@ -33,6 +33,15 @@ static void cell_digest(const struct gbx_table *table, size_t row, const struct 
         if (gbx_number_parse_loose(text, size, column->separator, &number)) {
                 size = gbx_number_print(gbx_number_reduce(number), print);
                 text = print;
+        }
+        /* The one invisible character that marking may have put in (layout.h). */
+        invisible = memmem(text, size, "\xe2\x80\x8b", 3);
+        if (invisible) {
+                const size_t before = (size_t)(invisible - text);
+                const struct gbx_bytes parts[] = { { text, before }, { invisible + 3, size - before - 3 } };
+
+                gbx_sha256_parts(parts, 2, ret->bytes);
+                return;
         }
         gbx_sha256(text, size, ret->bytes);
 }

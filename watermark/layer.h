@@ -37,6 +37,7 @@ struct gbx_plan_column {
         enum gbx_mark_role role;
         bool markable;  /* chosen cells may stand here */
         bool mark_text; /* … and are text */
+        bool prose;
         struct gbx_number unit;
         unsigned weight;
         struct gbx_number minimum, maximum, threshold;

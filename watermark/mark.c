@@ -5,6 +5,7 @@
 #include "watermark/copy.h"
 #include "watermark/embed.h"
 #include "watermark/flatten.h"
+#include "watermark/layout.h"
 #include "watermark/match.h"
 #include "watermark/record.h"
 
@@ -67,9 +68,10 @@ static int check_request(const struct gbx_mark_request *request, struct gbx_erro
 
         if (!request->root || !request->family || !request->release || !request->recipient)
                 return gbx_fail(err, -EINVAL, "marking needs a root key, a family, a release and a recipient");
-        if (o->alpha < 0 || o->alpha >= 1 || o->virtual_keys > 3 || o->coalition > GBX_CODE_MAX_COALITION)
+        if (o->alpha < 0 || o->alpha >= 1 || o->virtual_keys > 3 || o->layout > 7 || o->coalition > GBX_CODE_MAX_COALITION)
                 return gbx_fail(err, -EINVAL,
-                                "marking options: alpha must be below 1, virtual_keys at most 3, coalition at most %d",
+                                "marking options: alpha must be below 1, virtual_keys at most 3, layout at most 7, "
+                                "coalition at most %d",
                                 GBX_CODE_MAX_COALITION);
         return 0;
 }
@@ -211,6 +213,7 @@ static int choose(struct marking *m, struct gbx_error *err) {
         if (!record->rounded)
                 return gbx_fail_memory(err);
         record->json = m->json;
+        record->layout = o->layout;
         record->floor = gbx_code_floor(o->releases ? o->releases : DEFAULT_RELEASES, o->alpha > 0 ? o->alpha : default_alpha);
         r = collect_enough(m, err);
         if (r >= 0 && record->capacity < record->floor) {
@@ -242,13 +245,18 @@ static int finish(struct marking *m, const void *data, size_t size, struct gbx_b
                         : record->capacity < record->floor ? GBX_MARK_CONTENT_REGISTRY
                                                             : GBX_MARK_TRACEABLE;
         scheme = record->capacity == 0 ? "none" : record->rounded_any ? "keyed-rounding-v1" : "keyed-cell-v1";
-        gbx_sha256(copy.data, copy.size, record->digest);
         if (m->table.rows * m->table.columns <= CONTENT_CELLS) {
                 r = gbx_content_digest(copy.data, copy.size, record->content, err);
                 if (r < 0)
                         return r;
                 record->has_content = true;
         }
+        r = gbx_layout_apply(record, &m->keys, m->release_key, &copy, err);
+        if (r >= 0 && m->request->options.banner && !m->json)
+                r = gbx_layout_banner(m->request->options.banner, &copy, err);
+        if (r < 0)
+                return r;
+        gbx_sha256(copy.data, copy.size, record->digest);
         r = gbx_record_write(record, scheme, &line, err);
         if (r >= 0 && ret_marked->size > 0)
                 r = gbx_buffer_append(ret_marked, copy.data, copy.size, err);

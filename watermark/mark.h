@@ -62,6 +62,7 @@ struct gbx_mark_column {
         const char *sum_group; /* columns of one group keep their sum in every row; NULL: none */
         const char *per;       /* column whose value decides this one (a household's income: "household"),
                                 * so that all its rows carry the same mark; NULL: none */
+        bool prose;            /* text only: may get an invisible character (GBX_MARK_ZERO_WIDTH) */
         bool mark_text;        /* text only: may be replaced by another value of the column (a false fact) */
 };
 
@@ -69,6 +70,13 @@ enum gbx_mark_code {
         GBX_MARK_CODE_AUTO = 0,
         GBX_MARK_CODE_UNBIASED, /* every symbol 0 or 1 with probability 1/2: names a single leaker */
         GBX_MARK_CODE_TARDOS,   /* biased symbols: names one of up to `coalition` pooling recipients */
+};
+
+/* Marks in the layout: extra evidence, fragile, never counted in the error bound. Off unless asked for. */
+enum {
+        GBX_MARK_ROW_ORDER = 1 << 0,   /* CSV: which of two rows comes first; only where order carries no meaning */
+        GBX_MARK_ZERO_WIDTH = 1 << 1,  /* CSV: U+200B behind the first blank of a cell of a prose column */
+        GBX_MARK_JSON_SPACES = 1 << 2, /* JSON: a blank behind the colon of a member */
 };
 
 /* All zero is a good choice. */
@@ -79,6 +87,9 @@ struct gbx_mark_options {
         uint32_t cells_per_row; /* chosen in each such row; 0 means by the size of the table */
         uint64_t releases;      /* that a trace must tell apart; 0 means 1,000 */
         double alpha;           /* bound on accusing any innocent in one trace; 0 means 1e-6 */
+        unsigned layout;        /* sum of GBX_MARK_ROW_ORDER, … */
+        const char *banner;     /* CSV: a visible comment line in front, "# " and this text; NULL: none. Readers must be
+                                 * told to skip it; anybody can remove it */
         unsigned virtual_keys;  /* 1 to 3, made of stable columns; 0 means 3 where no key column is declared, else none */
 };
 

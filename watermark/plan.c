@@ -39,6 +39,7 @@ static int read_column(struct gbx_plan_column *to, const struct gbx_mark_column 
         to->role = from->role;
         to->weight = from->weight ? from->weight : 1;
         to->keep_total = from->keep_total;
+        to->prose = from->prose && from->type == GBX_MARK_TEXT && from->role == GBX_MARK_VALUE && !from->exact;
         to->sum_group = to->per = -1;
         if (to->weight > 1000000)
                 return gbx_fail(err, -EINVAL, "column '%s': the weight is above 1,000,000", from->name);

@@ -30,6 +30,8 @@ static int write_column(const struct gbx_record *record, unsigned index, struct 
                                       types[c->type], roles[c->role], unit, c->weight);
         if (r >= 0 && c->mark_text)
                 r = gbx_buffer_append_text(buffer, ",\"text\":true", err);
+        if (r >= 0 && c->prose)
+                r = gbx_buffer_append_text(buffer, ",\"prose\":true", err);
         if (r >= 0 && record->rounded && record->rounded[index])
                 r = gbx_buffer_append_text(buffer, ",\"rounded\":true", err);
         if (r >= 0)
@@ -72,10 +74,10 @@ int gbx_record_write(const struct gbx_record *record, const char *scheme, struct
         r = gbx_buffer_printf(buffer, err,
                               "{\"v\":1,\"scheme\":\"%s\",\"layout\":\"%s\",\"claim\":\"%s\",\"code\":\"%s\","
                               "\"coalition\":%u,\"gamma\":%u,\"cells_per_row\":%u,\"capacity\":%llu,\"floor\":%llu,"
-                              "\"digest\":\"%s\",\"content\":\"%s\",\"columns\":[",
+                              "\"layout_marks\":%u,\"digest\":\"%s\",\"content\":\"%s\",\"columns\":[",
                               scheme, layouts[record->json], claims[record->claim], codes[record->code.kind],
                               record->code.coalition, record->plan.gamma, record->plan.cells_per_row,
-                              (unsigned long long)record->capacity, (unsigned long long)record->floor, digest, content);
+                              (unsigned long long)record->capacity, (unsigned long long)record->floor, record->layout, digest, content);
         for (unsigned i = 0; i < record->plan.column_count && r >= 0; i++)
                 r = write_column(record, i, buffer, err);
         if (r >= 0)
@@ -188,6 +190,7 @@ static int read_column(const struct source *source, uint32_t node, struct gbx_pl
         column->weight = (unsigned)weight;
         column->sum_group = column->per = -1;
         column->mark_text = get_flag(source, node, "text");
+        column->prose = get_flag(source, node, "prose");
         *rounded = get_flag(source, node, "rounded");
         if (*unit && (!gbx_number_parse(unit, strlen(unit), &column->unit) || column->unit.mantissa <= 0))
                 return damaged(source, "unit");
@@ -258,7 +261,7 @@ static int read_digests(const struct source *source, struct gbx_record *record) 
 }
 
 static int read_head(const struct source *source, struct gbx_record *record) {
-        uint64_t version, coalition, gamma, cells;
+        uint64_t version, coalition, gamma, cells, layout_marks;
         unsigned layout, claim, code;
         int r = get_number(source, 0, "v", 1, &version);
 
@@ -279,12 +282,15 @@ static int read_head(const struct source *source, struct gbx_record *record) {
         if (r >= 0)
                 r = get_number(source, 0, "floor", UINT64_MAX, &record->floor);
         if (r >= 0)
+                r = get_number(source, 0, "layout_marks", 7, &layout_marks);
+        if (r >= 0)
                 r = read_digests(source, record);
         if (r < 0)
                 return r;
         if (version != 1 || gamma == 0 || cells == 0 || coalition == 0 || code == GBX_MARK_CODE_AUTO)
                 return damaged(source, "version or parameters");
         record->json = layout == 1;
+        record->layout = (unsigned)layout_marks;
         record->claim = (enum gbx_mark_claim)claim;
         record->code = (struct gbx_code){ (enum gbx_mark_code)code, (unsigned)coalition };
         record->plan.gamma = (uint32_t)gamma;

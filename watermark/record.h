@@ -2,7 +2,7 @@
  * The record of a mark: one line of JSON that a later trace works from
  *
  *   {"v":1,"scheme":"keyed-cell-v1","layout":"table","claim":"traceable","code":"tardos","coalition":5,
- *    "gamma":1,"cells_per_row":5,"capacity":5000,"floor":30,"digest":"sha256:…","content":"sha256:…",
+ *    "gamma":1,"cells_per_row":5,"capacity":5000,"floor":30,"layout_marks":0,"digest":"sha256:…","content":"sha256:…",
  *    "columns":[{"name":"income","type":"decimal","role":"value","unit":"0.01","weight":1,"sketch":"…","spikes":"…"}],
  *    "layers":[{"virtual":false,"keys":[[0,""]],"marks":[1]}]}
  *
@@ -18,6 +18,7 @@
 
 struct gbx_record {
         bool json;    /* layout: numeric leaves of JSON, not a table */
+        unsigned layout; /* marks in the layout: sum of GBX_MARK_ROW_ORDER, … */
         bool rounded_any;
         bool *rounded; /* one for each column: carries keyed rounding */
         enum gbx_mark_claim claim;

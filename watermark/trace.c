@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "watermark/content.h"
 #include "watermark/flatten.h"
+#include "watermark/layout.h"
 #include "watermark/match.h"
 #include "watermark/read.h"
 #include "watermark/score.h"
@@ -12,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTENT_CELLS = 50000 }; /* as in mark.c: larger tables have no content digest */
+enum {
+        CONTENT_CELLS = 50000, /* as in mark.c: larger tables have no content digest */
+        LAYOUT_NOTES = 8,      /* accused whose layout is compared */
+};
 
 static const double default_alpha = 1e-6;
 
@@ -371,6 +375,33 @@ static void judge(struct tracing *t, struct gbx_trace *trace, const struct gbx_t
         }
 }
 
+/* What the layout adds about the accused, and only about them. */
+static int note_layout(struct tracing *t, const struct gbx_trace_result *result, const void *suspect, size_t size) {
+        const struct gbx_trace_candidate *c = &t->candidates[result->candidate];
+        gbx_auto(gbx_record_free) struct gbx_record record = {};
+        gbx_auto(gbx_mark_keys_clear) struct gbx_mark_keys keys = {};
+        struct gbx_layout_evidence e = {};
+        uint8_t key[16];
+        int r = gbx_record_read(&record, c->record, t->err);
+
+        if (r < 0 || record.layout == 0)
+                return r;
+        r = gbx_mark_keys_derive(t->root, c->family, &keys, t->err);
+        if (r >= 0)
+                r = gbx_mark_release_key(&keys, c->release, c->recipient, key, t->err);
+        if (r >= 0)
+                r = gbx_layout_compare(&record, &keys, key, suspect, size, &e, t->err);
+        OPENSSL_cleanse(key, sizeof key);
+        if (r >= 0 && e.rows + e.zeros + e.spaces > 0)
+                r = gbx_buffer_printf(&t->notes, t->err,
+                                      "layout of %s (extra evidence, not counted): %llu of %llu pairs of rows, %llu of %llu cells "
+                                      "of prose, %llu of %llu JSON blanks agree\n",
+                                      c->release, (unsigned long long)e.rows_agree, (unsigned long long)e.rows,
+                                      (unsigned long long)e.zeros_agree, (unsigned long long)e.zeros,
+                                      (unsigned long long)e.spaces_agree, (unsigned long long)e.spaces);
+        return r;
+}
+
 static int run(struct tracing *t, const void *suspect, size_t size) {
         int r = gbx_suspect_read(&t->suspect, suspect, size, t->err);
 
@@ -403,6 +434,10 @@ int gbx_trace(const uint8_t *root, const void *suspect, size_t size, const struc
         if (r < 0)
                 return r;
         judge(&t, &trace, options);
+        for (size_t i = 0; i < trace.accused && i < LAYOUT_NOTES && r >= 0; i++)
+                r = note_layout(&t, &t.results[i], suspect, size);
+        if (r < 0)
+                return r;
         trace.ways = t.ways;
         trace.count = t.result_count;
         trace.verdict = t.result_count ? t.results[0].verdict : GBX_TRACE_UNRELATED;

@@ -632,6 +632,66 @@ static void json_without_keys_goes_by_index(void **state) {
         expect_traced(&f, &f.copies[3], 3, "JSON");
 }
 
+static void layout_is_extra_evidence(void **state) {
+        static const struct gbx_mark_column told[] = {
+                { .name = "id", .type = GBX_MARK_INTEGER, .role = GBX_MARK_KEY },
+                { .name = "remark", .type = GBX_MARK_TEXT, .prose = true },
+                { .name = "v", .type = GBX_MARK_INTEGER, .unit = "1" },
+        };
+        gbx_auto(family_free) struct family f = { .columns = told, .column_count = 3,
+                                                  .options = { .layout = GBX_MARK_ROW_ORDER | GBX_MARK_ZERO_WIDTH,
+                                                               .banner = "confidential: for bank-a only" } };
+        gbx_auto(gbx_trace_clear) struct gbx_trace trace = {}, sorted = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer digits = {}, plain = {};
+        uint8_t ours[GBX_SHA256_SIZE];
+        struct grid grid;
+        const char *csv;
+
+        (void)state;
+        lab_seed(9);
+        (void)gbx_buffer_append_text(&f.original, "id,remark,v\n", NULL);
+        for (int i = 0; i < 301; i++)
+                (void)gbx_buffer_printf(&f.original, NULL, "%d,\"seen, on day %d\",%u\n", i, i, 100 + lab_random() % 9000);
+        release_all(&f);
+        assert_int_equal(strncmp((const char *)f.copies[2].data, "# confidential: for bank-a only\nid,remark,v\n", 44), 0);
+        assert_non_null(strstr((const char *)f.copies[2].data, "\xe2\x80\x8b"));
+        assert_int_equal(gbx_trace(root, f.copies[2].data, f.copies[2].size, f.candidates, RELEASES, NULL, &trace, NULL), 0);
+        assert_int_equal(trace.verdict, GBX_TRACE_TRACED);
+        assert_int_equal(trace.results[0].candidate, 2);
+        assert_non_null(strstr(trace.notes, "layout of rel-2 (extra evidence, not counted): 150 of 150 pairs of rows, 301 of 301 cells"));
+        /* The content is the same with and without invisible characters. */
+        assert_int_equal(gbx_content_digest(f.copies[2].data, f.copies[2].size, ours, NULL), 0);
+        assert_memory_equal(ours, f.marks[2].content_digest, sizeof ours);
+        /* Sorted and cleaned, the numbers still speak and the layout is chance. */
+        csv = strchr((const char *)f.copies[2].data, '\n') + 1;
+        (void)gbx_buffer_append_text(&plain, csv, NULL);
+        grid_read(&grid, &plain);
+        shuffle_rows(&grid, 0, &(struct lab_case){});
+        remove_column(&grid, 1);
+        grid_write(&grid, LAYOUT_CSV, &digits);
+        grid_free(&grid);
+        assert_int_equal(gbx_trace(root, digits.data, digits.size, f.candidates, RELEASES, NULL, &sorted, NULL), 0);
+        assert_int_equal(sorted.verdict, GBX_TRACE_TRACED);
+        assert_null(strstr(sorted.notes, "150 of 150"));
+}
+
+static void json_blanks_are_extra_evidence(void **state) {
+        static const struct gbx_mark_column leaf[] = { { .name = "/*/v", .type = GBX_MARK_INTEGER, .unit = "1" } };
+        gbx_auto(family_free) struct family f = { .columns = leaf, .column_count = 1, .json = true,
+                                                  .options = { .layout = GBX_MARK_JSON_SPACES } };
+        gbx_auto(gbx_trace_clear) struct gbx_trace trace = {};
+
+        (void)state;
+        lab_seed(7);
+        for (int i = 0; i < 100; i++)
+                (void)gbx_buffer_printf(&f.original, NULL, "%s{\"n\":\"x\",\"v\": %u}", i ? "," : "[", 100 + lab_random() % 9000);
+        (void)gbx_buffer_append_text(&f.original, "]", NULL);
+        release_all(&f);
+        assert_int_equal(gbx_trace(root, f.copies[4].data, f.copies[4].size, f.candidates, RELEASES, NULL, &trace, NULL), 0);
+        assert_int_equal(trace.results[0].candidate, 4);
+        assert_non_null(strstr(trace.notes, "200 of 200 JSON blanks agree"));
+}
+
 /* Two families at once: the file finds its own. */
 static void the_family_is_found(void **state) {
         gbx_auto(family_free) struct family people = {}, small = { .columns = rates, .column_count = gbx_array_size(rates) };
@@ -771,6 +831,8 @@ int main(void) {
                 cmocka_unit_test(virtual_keys_replace_a_key),
                 cmocka_unit_test(json_leaves_are_marked),
                 cmocka_unit_test(json_without_keys_goes_by_index),
+                cmocka_unit_test(layout_is_extra_evidence),
+                cmocka_unit_test(json_blanks_are_extra_evidence),
                 cmocka_unit_test(the_family_is_found),
                 cmocka_unit_test(colluders_are_named),
                 cmocka_unit_test(bad_suspects_are_named),
