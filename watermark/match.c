@@ -260,8 +260,13 @@ int gbx_match_view(struct gbx_view *view, const struct gbx_plan *plan, const str
                 return r;
         for (unsigned i = 0; i < plan->column_count; i++) {
                 found += view->columns[i].column >= 0;
-                if (view->columns[i].column >= 0)
-                        view->columns[i].separator = separators[view->columns[i].column];
+                if (view->columns[i].column < 0)
+                        continue;
+                /* 1.234 in a column of whole numbers is one thousand and more. */
+                view->columns[i].separator = plan->columns[i].type == GBX_MARK_INTEGER && view->columns[i].shift == 0
+                                                     ? gbx_suspect_integer_separator(table, (size_t)view->columns[i].column,
+                                                                                     separators[view->columns[i].column])
+                                                     : separators[view->columns[i].column];
         }
         *ret_found = found;
         return 0;

@@ -226,7 +226,7 @@ static int read_text(struct gbx_suspect *suspect, const char *text, size_t size,
         return gbx_pasted_read_aligned(&suspect->table, text, size, err);
 }
 
-char gbx_suspect_separator(const struct gbx_table *table, size_t column, char fallback) {
+static struct gbx_number_style observe_column(const struct gbx_table *table, size_t column) {
         size_t step = (table->rows + STYLE_SAMPLE - 1) / STYLE_SAMPLE;
         struct gbx_number_style style = {};
 
@@ -237,6 +237,21 @@ char gbx_suspect_separator(const struct gbx_table *table, size_t column, char fa
                 if (looks_numeric(text, size))
                         gbx_number_observe(&style, text, size);
         }
+        return style;
+}
+
+char gbx_suspect_separator(const struct gbx_table *table, size_t column, char fallback) {
+        struct gbx_number_style style = observe_column(table, column);
+
+        return gbx_number_separator(&style, fallback);
+}
+
+char gbx_suspect_integer_separator(const struct gbx_table *table, size_t column, char fallback) {
+        struct gbx_number_style style = observe_column(table, column);
+
+        for (int k = 0; k < 2; k++)
+                if (style.ambiguous[k] > 0 && style.decimal[k] == 0 && style.ambiguous[!k] + style.decimal[!k] == 0)
+                        return k == 0 ? ',' : '.';
         return gbx_number_separator(&style, fallback);
 }
 

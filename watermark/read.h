@@ -26,3 +26,5 @@ void gbx_suspect_free(struct gbx_suspect *suspect);
 
 /* The decimal separator of one column, `fallback` where its values do not tell. */
 char gbx_suspect_separator(const struct gbx_table *table, size_t column, char fallback);
+/* The same for a column of whole numbers: what might be either is a thousands separator. */
+char gbx_suspect_integer_separator(const struct gbx_table *table, size_t column, char fallback);

@@ -467,6 +467,14 @@ static void attacked(struct family *f, size_t index, attack run, double strength
         grid_free(&grid);
 }
 
+/* No column is left that tells what a point between digits means. */
+static void only_integers(struct grid *grid, double strength, const struct lab_case *about) {
+        (void)strength, (void)about;
+        for (size_t i = grid->columns; i-- > 1;)
+                if (strcmp(grid->names[i], "debt") != 0)
+                        remove_column(grid, i);
+}
+
 static void reformatted_copies_are_traced(void **state) {
         static const struct {
                 attack run;
@@ -485,6 +493,7 @@ static void reformatted_copies_are_traced(void **state) {
                 { shuffle_rows, 0, LAYOUT_CSV, "CSV" },
                 { delete_rows, 0.8, LAYOUT_TSV, "TSV" },
                 { drop_columns, 2, LAYOUT_CSV, "CSV" },
+                { only_integers, 0, LAYOUT_GERMAN, "CSV with semicolons" },
                 { scale, -3, LAYOUT_CSV, "CSV" },
                 { scale, 3, LAYOUT_GERMAN, NULL },
                 { flip, 0.2, LAYOUT_CSV, "CSV" },
