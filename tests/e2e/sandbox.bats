@@ -139,6 +139,50 @@ spec() { # NAME=JSON... (argv as words in ARGV)
         "$sandbox" profiles lua | grep -q '^default EPERM'
 }
 
+@test "connect is answered by whoever the spec names: a socket of his choice, or an error" {
+        PROFILE=native-redirect ARGV="connect 10.1.2.3 connect 10.9.9.9" \
+                MORE=',"network":{"mode":"fd","fd":NETWORK,"notify_connect_fd":CONNECT}' spec >"$dir/spec"
+        run unshare -n python3 - "$sandbox" "$dir/spec" <<'END'
+import array, os, socket, struct, subprocess, sys
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+network = os.open("/proc/self/ns/net", os.O_RDONLY)
+spec = open(sys.argv[2]).read().replace("NETWORK", str(network)).replace("CONNECT", str(theirs.fileno()))
+job = subprocess.Popen([sys.argv[1], "run", "-"], stdin=subprocess.PIPE, pass_fds=[network, theirs.fileno()])
+job.stdin.write(spec.encode())
+job.stdin.close()
+theirs.close()
+kept = []
+while True:
+        request = ours.recv(4096)
+        if not request:
+                break
+        version, sequence, size = struct.unpack_from("=III", request)
+        family, port = struct.unpack_from("=H", request, 12)[0], struct.unpack_from(">H", request, 14)[0]
+        address = socket.inet_ntoa(request[16:20])
+        print("asked for", version, size, family == socket.AF_INET, port, address, flush=True)
+        if address != "10.1.2.3":
+                ours.send(struct.pack("=IIi", 1, sequence, 111))
+                continue
+        near, far = socket.socketpair()
+        near.send(b"pong from the proxy")
+        kept.append(near)
+        ours.sendmsg([struct.pack("=IIi", 1, sequence, 0)],
+                     [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [far.fileno()]))])
+        far.close()
+print("heard", kept[0].recv(10), "status", job.wait())
+END
+        echo "$output"
+        [[ $output == *'asked for 1 16 True 80 10.1.2.3'* ]]
+        [[ $output == *'connect 10.1.2.3: pong from the proxy'* ]]
+        [[ $output == *'connect 10.9.9.9: Connection refused'* ]]
+        [[ $output == *"heard b'ping' status 0"* ]]
+        # Nobody to answer: refused by the profile, and recorded.
+        PROFILE=native-redirect ARGV="connect 10.1.2.3" spec >"$dir/spec"
+        run bash -c "'$sandbox' run '$dir/spec' --result-fd 3 3>'$dir/result'"
+        [[ $output == *'connect 10.1.2.3: Operation not permitted'* ]]
+        jq -e '.denied[0].syscall == "connect"' "$dir/result"
+}
+
 @test "gc removes the cgroups of a launcher that is gone, and those only" {
         LIMITS='{"wall_ms":20000,"memory_bytes":33554432,"pids":4}' NAME=gc-live spec | sed 's|"/bin/probe"|"/bin/probe","sleep","10"|' >"$dir/spec"
         parent=$(dirname "$(find /sys/fs/cgroup -maxdepth 6 -type d -path '*glovebox' -print -quit)/x")

@@ -1,8 +1,9 @@
 /*
  * A job that does what its arguments say, and prints what came of it
  *
- *   sandbox-probe [write PATH | list PATH | socket | status | sleep S | exit N]...
+ *   sandbox-probe [write PATH | list PATH | socket | connect ADDRESS | status | sleep S | exit N]...
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -41,6 +42,23 @@ static void list(const char *path) {
                 (void)closedir(directory);
 }
 
+/* TCP to port 80 of an IPv4 address: says "ping" and prints the answer. */
+static void connect_to(const char *text) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(80) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        char answer[64];
+        ssize_t n;
+
+        (void)inet_pton(AF_INET, text, &address.sin_addr);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+                printf("connect %s: %s\n", text, strerror(errno));
+                return;
+        }
+        n = write(fd, "ping", 4) == 4 ? read(fd, answer, sizeof answer) : -1;
+        printf("connect %s: %.*s\n", text, n < 0 ? 0 : (int)n, answer);
+        (void)close(fd);
+}
+
 int main(int argc, char **argv) {
         for (int i = 1; i < argc; i++) {
                 const char *next = i + 1 < argc ? argv[i + 1] : "";
@@ -51,6 +69,8 @@ int main(int argc, char **argv) {
                         list(next), i++;
                 else if (strcmp(argv[i], "socket") == 0)
                         printf("socket: %s\n", socket(AF_INET, SOCK_STREAM, 0) < 0 ? strerror(errno) : "ok");
+                else if (strcmp(argv[i], "connect") == 0)
+                        connect_to(next), i++;
                 else if (strcmp(argv[i], "status") == 0)
                         print_file("/proc/self/status");
                 else if (strcmp(argv[i], "sleep") == 0)
