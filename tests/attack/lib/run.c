@@ -12,6 +12,7 @@
  *      --spec JSON          an object that is laid over the spec
  *      --expect OUTCOME     exited:0, exited, signaled:SIGKILL, limit:memory, refused; default exited
  *      --unproven A,B       control: attempts that need not work on this host
+ *      --known A,B          inside: attempts that may work, residual risk that docs/sandbox.md states
  *      --each               inside: every attempt in a sandbox of its own (for those that end the whole run)
  *      --pair               two at the same time, with role=sender and role=receiver; the receiver is judged
  *      --leak  --terminal  --listen  --pass-root N     see stage.h; arguments for the program are added
@@ -287,7 +288,7 @@ static bool parse_options(struct plan *plan, int argc, char **argv) {
                 { "profile", 1, NULL, 'p' }, { "without", 1, NULL, 'w' },  { "limit", 1, NULL, 'l' },
                 { "spec", 1, NULL, 's' },    { "expect", 1, NULL, 'e' },   { "unproven", 1, NULL, 'u' },
                 { "leak", 0, NULL, 'L' },    { "terminal", 0, NULL, 't' }, { "listen", 0, NULL, 'n' },
-                { "pass-root", 1, NULL, 'r' }, { "each", 0, NULL, 'E' },      { "pair", 0, NULL, 'P' },
+                { "pass-root", 1, NULL, 'r' }, { "known", 1, NULL, 'k' },    { "each", 0, NULL, 'E' },        { "pair", 0, NULL, 'P' },
                 { NULL, 0, NULL, 0 },
         };
         int option;
@@ -297,6 +298,7 @@ static bool parse_options(struct plan *plan, int argc, char **argv) {
                 case 'p': plan->profile = optarg; break;
                 case 'w': (void)json_array_append_new(plan->without, json_string(optarg)); break;
                 case 'e': plan->judgement.expect = optarg; break;
+                case 'k': plan->judgement.known = optarg; break;
                 case 'u': plan->judgement.unproven = optarg; break;
                 case 'L': plan->leak = true; break;
                 case 't': plan->terminal = true; break;

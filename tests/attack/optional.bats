@@ -1,0 +1,67 @@
+# A kernel that lacks a system call: lib/block_calls.c makes one answer ENOSYS. What a layer cannot do without
+# is refused by name, nothing started; what can be done without is reported as missing.
+
+setup() {
+        load lib/common
+        real=$GBX_SANDBOX
+        export BLOCKED_SANDBOX=$real
+}
+
+# A launcher that is gbx-sandbox behind block-calls.
+blocked() { # CALLS
+        wrapper=$BATS_TEST_TMPDIR/sandbox-without-$1
+        printf '#!%s\nexec %s %s %s "$@"\n' "$(command -v bash)" "$(realpath "$build/block-calls")" "$1" \
+                "$(realpath "$real")" >"$wrapper"
+        chmod 755 "$wrapper"
+        export GBX_SANDBOX=$wrapper
+}
+
+@test "with nothing that matters blocked, the wrapper changes nothing" {
+        blocked statx
+        inside e04_namespaces
+}
+@test "each call that a layer needs is missed by name, and nothing is started" {
+        for call in openat2 fsopen fsmount move_mount open_tree mount_setattr close_range clone3 pidfd_open seccomp \
+                pivot_root execveat; do
+                blocked $call
+                run attack plain --expect refused e04_namespaces
+                echo "$call: $output"
+                [ "$status" -eq 0 ]
+                # One line that says what; never an attempt that ran.
+                echo "$output" | grep -qE '^refused: gbx-sandbox: .{10,}'
+                ! echo "$output" | grep -qE '^(stopped|BREACH) '
+        done
+}
+@test "without Landlock a run says so and is stopped by everything else" {
+        blocked landlock_create_ruleset,landlock_add_rule,landlock_restrict_self
+        inside e03_host_files
+        inside e04_namespaces
+        inside e14_privilege
+        attack plain e04_namespaces >"$BATS_TEST_TMPDIR/log"
+        grep -q '"landlock":"unavailable"' "$BATS_TEST_TMPDIR/log"
+}
+@test "without Landlock a spec that requires it is refused by name" {
+        blocked landlock_create_ruleset,landlock_add_rule,landlock_restrict_self
+        attack plain --expect refused:andlock --spec '{"options": {"require_landlock": true}}' e04_namespaces
+}
+@test "without memfd_secret and memfd_create a run does as well" {
+        blocked memfd_secret
+        inside e04_namespaces
+}
+@test "a kernel whose tmpfs has no noswap is reported as such" {
+        only_in_vm "this host's kernel has noswap"
+        attack plain e04_namespaces >"$BATS_TEST_TMPDIR/log"
+        grep -q '"noswap":false' "$BATS_TEST_TMPDIR/log"
+}
+@test "an older Landlock is reported with its ABI" {
+        only_in_vm "this host's kernel has a new one"
+        attack plain e04_namespaces >"$BATS_TEST_TMPDIR/log"
+        grep -q '"landlock":"abi 2"' "$BATS_TEST_TMPDIR/log"
+}
+@test "the version of control groups is reported" {
+        attack plain e04_namespaces >"$BATS_TEST_TMPDIR/log"
+        case $(stat -f -c %T /sys/fs/cgroup) in
+        cgroup2fs | 63677270) grep -q '"cgroup":"v2"' "$BATS_TEST_TMPDIR/log" ;;
+        *) grep -q '"cgroup":"v1"' "$BATS_TEST_TMPDIR/log" ;;
+        esac
+}
