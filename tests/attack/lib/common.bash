@@ -31,3 +31,7 @@ only_on_host() {
 only_in_vm() {
         [ -n "${GBX_VM:-}" ] || skip "only in the virtual machine: $1"
 }
+# For what is left out there to save minutes: it depends on the filter alone, not on the kernel.
+slow_in_vm() {
+        [ -n "${GBX_VM:-}" ]
+}
