@@ -168,7 +168,7 @@ static int note_line(lua_State *state) {
 static int line_of_message(const char *message) {
         static const char prefix[] = "script:";
 
-        return strncmp(message, prefix, sizeof prefix - 1) == 0 ? atoi(message + sizeof prefix - 1) : 0;
+        return strncmp(message, prefix, sizeof prefix - 1) == 0 ? (int)strtol(message + sizeof prefix - 1, NULL, 10) : 0;
 }
 
 static void end_with_error(lua_State *state, struct gbx_end *end) {

@@ -31,8 +31,7 @@ struct key {
 };
 
 static void read_key(lua_State *state, int index, struct key *ret) {
-        ret->type = lua_type(state, index);
-        ret->integer = false;
+        *ret = (struct key){ .type = lua_type(state, index) };
         switch (ret->type) {
         case LUA_TNUMBER:
                 ret->integer = lua_isinteger(state, index);

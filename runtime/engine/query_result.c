@@ -60,10 +60,11 @@ static void push_date(lua_State *state, int32_t days) {
         int64_t day_of_era = z - era * 146097;
         int64_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
         int64_t day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
-        int64_t month = (5 * day_of_year + 2) / 153;
+        int64_t month = (5 * day_of_year + 2) / 153, day = day_of_year - (153 * month + 2) / 5 + 1;
 
-        (void)snprintf(text, sizeof text, "%04lld-%02lld-%02lld", (long long)(year + era * 400 + (month >= 10)),
-                       (long long)(month < 10 ? month + 3 : month - 9), (long long)(day_of_year - (153 * month + 2) / 5 + 1));
+        year += era * 400 + (month >= 10); /* years begin in March so far */
+        month = month < 10 ? month + 3 : month - 9;
+        (void)snprintf(text, sizeof text, "%04lld-%02lld-%02lld", (long long)year, (long long)month, (long long)day);
         (void)lua_pushstring(state, text);
 }
 
