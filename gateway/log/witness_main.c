@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "gateway/log/confine.h"
 #include "gateway/log/witness.h"
 
 #include <event2/buffer.h>
@@ -157,8 +158,12 @@ static int listen_and_answer(struct server *server, struct gbx_error *err) {
         (void)evhttp_set_cb(http, path, on_add_checkpoint, server);
         evhttp_set_gencb(http, on_other, NULL);
         bound = evhttp_bind_socket_with_handle(http, server->address, server->port);
-        r = bound ? announce(bound, server, err)
+        r = bound ? gbx_witness_confine(server->state, err)
                   : gbx_fail_errno(err, "cannot listen on %s:%u", server->address, server->port);
+        if (r == 1)
+                (void)fprintf(stderr, "gbx-witness: this kernel has no Landlock; files are out of reach by their modes only\n");
+        if (r >= 0)
+                r = announce(bound, server, err);
         if (r == 0)
                 (void)event_base_dispatch(server->base);
         event_free(interrupt);

@@ -8,9 +8,11 @@
 
 #include "base/file.h"
 #include "gateway/log/proof.h"
+#include "gateway/log/verify.h"
 #include "tests/unit/log_fixture.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 static bool exists(struct fixture *f, const char *name) {
@@ -213,6 +215,48 @@ static void many_writers_lose_nothing(void **state) {
         }
 }
 
+struct growing {
+        struct gbx_log *log;
+        _Atomic bool done;
+        int result;
+};
+
+static void *grow(void *argument) {
+        struct growing *growing = argument;
+
+        for (uint64_t i = 0; i < 1200 && growing->result == 0; i += 3) {
+                growing->result = fixture_fill(growing->log, i, i + 3);
+                if (growing->result == 0)
+                        growing->result = gbx_log_checkpoint(growing->log, NULL, NULL);
+        }
+        atomic_store(&growing->done, true);
+        return NULL;
+}
+
+/* Partial tiles come and go under the verifier's hands; it never sees damage, and every size that it sees is right. */
+static void a_log_in_use_can_be_verified(void **state) {
+        struct fixture *f = *state;
+        gbx_auto(gbx_log_freep) struct gbx_log *log = fixture_create(f);
+        struct growing growing = { .log = log };
+        struct gbx_verify_options options = { .verifier = f->signer.verifier };
+        struct gbx_verify_report report;
+        struct gbx_error err = {};
+        unsigned rounds = 0;
+        pthread_t thread;
+
+        assert_int_equal(pthread_create(&thread, NULL, grow, &growing), 0);
+        do {
+                if (gbx_log_verify(AT_FDCWD, f->path, &options, &report, &err) < 0) {
+                        atomic_store(&growing.done, true);
+                        fail_msg("at %llu entries: %s", (unsigned long long)report.checkpoint.size, err.message);
+                }
+                rounds++;
+        } while (!atomic_load(&growing.done));
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(growing.result, 0);
+        assert_true(rounds > 3);
+}
+
 static void several_entries_stand_side_by_side(void **state) {
         struct fixture *f = *state;
         gbx_auto(gbx_log_freep) struct gbx_log *log = fixture_create(f);
@@ -256,6 +300,7 @@ int main(void) {
                 TEST(proofs_verify_offline),
                 TEST(two_handles_share_one_log),
                 TEST(many_writers_lose_nothing),
+                TEST(a_log_in_use_can_be_verified),
                 TEST(several_entries_stand_side_by_side),
                 TEST(another_key_or_origin_is_refused),
         };

@@ -6,11 +6,14 @@
 
 #include <cmocka.h>
 
+#include "gateway/log/confine.h"
 #include "gateway/log/io.h"
 #include "gateway/log/tree.h"
 #include "gateway/log/verify.h"
 #include "gateway/log/witness.h"
 #include "tests/unit/log_fixture.h"
+
+#include <sys/wait.h>
 
 enum { NOW = 1700000000 };
 
@@ -251,6 +254,45 @@ static void a_damaged_record_is_not_believed(void **state) {
         assert_int_equal(gbx_witness_add_checkpoint(scene.witness, request.data, request.size, NOW, &answer, NULL), -EBADMSG);
 }
 
+/* In a child: once confined, the state can be written and nothing else can be read. 77: the kernel has no Landlock. */
+static int try_cage(void) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer request = {};
+        struct gbx_witness_answer answer = {};
+
+        make_request(0, 0, 0, &scene.message[8], &request);
+        if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0) /* the control */
+                return 1;
+        switch (gbx_witness_confine(scene.state, NULL)) {
+        case 0:
+                break;
+        case 1:
+                return 77;
+        default:
+                return 2;
+        }
+        if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0 || open(scene.f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) >= 0)
+                return 3;
+        if (execl("/bin/true", "true", NULL) == 0)
+                return 4;
+        if (gbx_witness_add_checkpoint(scene.witness, request.data, request.size, NOW, &answer, NULL) < 0 || answer.status != 200)
+                return 5;
+        gbx_buffer_free(&answer.body);
+        return 0;
+}
+
+static void a_confined_witness_reaches_its_state_only(void **state) {
+        int status = 0;
+        pid_t child = fork();
+
+        (void)state;
+        if (child == 0)
+                _exit(try_cage());
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                skip();
+        assert_int_equal(status, 0);
+}
+
 /* --- policies ------------------------------------------------------------- */
 
 static struct gbx_note_signer keys[5];
@@ -360,6 +402,7 @@ int main(void) {
                 TEST(the_record_outlives_the_process),
                 TEST(a_failing_disk_gives_no_cosignature),
                 TEST(a_damaged_record_is_not_believed),
+                TEST(a_confined_witness_reaches_its_state_only),
                 TEST(a_quorum_counts_groups_and_witnesses),
                 TEST(malformed_policies_are_refused),
         };
