@@ -78,7 +78,7 @@ static struct bufferevent *make_tls(struct exchange *exchange, const char *host)
         if (!ssl)
                 return NULL;
         if ((is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host)
-                        : SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1) != 1) {
+                        : SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, (char *)(uintptr_t)host) == 1) != 1) {
                 SSL_free(ssl);
                 return NULL;
         }
