@@ -95,9 +95,12 @@ static int clone_init(struct gbx_run *run, struct gbx_error *err) {
         run->init = sys_clone3(&arguments);
         if (run->init == 0)
                 gbx_init_main(run);
-        if (run->init < 0)
-                return gbx_fail_errno(err, "cannot make the namespaces (clone3 with user, pid, mount, ipc, uts, cgroup "
-                                           "and time; see user.max_*_namespaces and `gbx-sandbox check`)");
+        if (run->init < 0) {
+                int r = gbx_fail_errno(err, "cannot make the namespaces (clone3 with user, pid, mount, ipc, uts, cgroup "
+                                            "and time; see user.max_*_namespaces and `gbx-sandbox check`)");
+
+                return r == -EINVAL ? -EOPNOTSUPP : r;
+        }
         return 0;
 }
 

@@ -220,7 +220,8 @@ int gbx_supervise(struct gbx_run *run, struct gbx_guard *guard, uint64_t started
                 if (run->shared->error.code < 0) {
                         if (err)
                                 *err = run->shared->error;
-                        return run->shared->error.code;
+                        /* What the kernel finds invalid in there is a layer that it lacks, and no fault of the spec. */
+                        return run->shared->error.code == -EINVAL ? -EOPNOTSUPP : run->shared->error.code;
                 }
                 if (!supervision.killed)
                         return gbx_fail(err, -ECHILD, "the sandbox's init ended before the job was started (status %d)",

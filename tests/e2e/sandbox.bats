@@ -139,6 +139,22 @@ spec() { # NAME=JSON... (argv as words in ARGV)
         "$sandbox" profiles lua | grep -q '^default EPERM'
 }
 
+@test "options: timers that fault, and a refusal where the kernel has no core scheduling" {
+        ARGV="exit 3" MORE=',"options":{"coarse_timers":true}' spec >"$dir/spec"
+        run "$sandbox" run "$dir/spec"
+        [ "$status" -eq 3 ]
+        ARGV="tsc" spec >"$dir/spec"
+        run "$sandbox" run "$dir/spec"
+        [ "$status" -eq 0 ]
+        ARGV="tsc" MORE=',"options":{"coarse_timers":true}' spec >"$dir/spec"
+        run "$sandbox" run "$dir/spec"
+        [ "$status" -eq 139 ]
+        MORE=',"options":{"core_scheduling":true}' spec >"$dir/spec"
+        run "$sandbox" run "$dir/spec"
+        echo "$output"
+        [ "$status" -eq 0 ] || [[ $status -eq 1 && $output == *'options.core_scheduling: '* ]]
+}
+
 @test "connect is answered by whoever the spec names: a socket of his choice, or an error" {
         PROFILE=native-redirect ARGV="connect 10.1.2.3 connect 10.9.9.9" \
                 MORE=',"network":{"mode":"fd","fd":NETWORK,"notify_connect_fd":CONNECT}' spec >"$dir/spec"

@@ -1,7 +1,7 @@
 /*
  * A job that does what its arguments say, and prints what came of it
  *
- *   sandbox-probe [write PATH | list PATH | socket | connect ADDRESS | status | sleep S | exit N]...
+ *   sandbox-probe [write PATH | list PATH | socket | connect ADDRESS | tsc | status | sleep S | exit N]...
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -69,6 +69,8 @@ int main(int argc, char **argv) {
                         list(next), i++;
                 else if (strcmp(argv[i], "socket") == 0)
                         printf("socket: %s\n", socket(AF_INET, SOCK_STREAM, 0) < 0 ? strerror(errno) : "ok");
+                else if (strcmp(argv[i], "tsc") == 0)
+                        (void)__builtin_ia32_rdtsc();
                 else if (strcmp(argv[i], "connect") == 0)
                         connect_to(next), i++;
                 else if (strcmp(argv[i], "status") == 0)
