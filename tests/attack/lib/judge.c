@@ -34,6 +34,8 @@ void judge_take(void *userdata, const char *data, size_t size) {
 
 void judge_refused(struct judgement *judgement, const char *message) {
         (void)snprintf(judgement->refusal, sizeof(judgement->refusal), "%s", message);
+        json_decref(judgement->result);
+        judgement->result = NULL;
 }
 
 void judge_result(struct judgement *judgement, json_t *result) {
@@ -188,6 +190,10 @@ bool judge_verdict(struct judgement *judgement, const json_t *without) {
         else if (!judgement->expect && (!counts.done || counts.tried == 0 || counts.tried != counts.declared)) {
                 (void)printf("# wrong: %u attempts of %u reported: the program did not finish\n", counts.tried,
                              counts.declared);
+                well = false;
+        }
+        if (counts.tried < judgement->required || (judgement->refusal[0] && !judgement->expect)) {
+                (void)printf("# wrong: %u attempts of %u were made\n", counts.tried, judgement->required);
                 well = false;
         }
         print_line(judgement, &counts, without);

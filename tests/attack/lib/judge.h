@@ -20,6 +20,7 @@ struct judgement {
         const char *expect;   /* "exited:0", "limit:memory", "limit:wall,cpu", ...; NULL: exited */
         const char *unproven; /* names, comma separated, that need not work in the control */
         const char *known;    /* names that may work inside: residual risk that the manual states */
+        unsigned required;    /* attempts that must have been reported, one by one */
         bool reduced;         /* a layer is off: judge only what two layers must stop */
         char *output;
         size_t output_size;

@@ -135,6 +135,7 @@ static int run_inside(struct stage *stage, struct plan *plan, struct gbx_error *
         struct gbx_launch_pipe output;
         struct gbx_launch launch = { .program = plan->sandbox, .pipes = &output, .pipe_count = 1 };
         json_t *result = NULL, *spec;
+        size_t kept = stage->descriptor_count;
         int r = gbx_launch_pipe_open(&output, OUTPUT_LIMIT, judge_take, &plan->judgement, err);
 
         if (r < 0)
@@ -148,6 +149,7 @@ static int run_inside(struct stage *stage, struct plan *plan, struct gbx_error *
         r = gbx_launch_run(&launch, &result, err);
         json_decref(spec);
         gbx_launch_pipe_close(&output);
+        stage_drop(stage, kept);
         if (r == -EINVAL || r == -ECANCELED) {
                 judge_refused(&plan->judgement, err->message);
                 return 0;
@@ -175,6 +177,7 @@ static int run_each(struct stage *stage, struct plan *plan, struct gbx_error *er
                 if (r == 0)
                         r = run_inside(stage, plan, err);
                 plan->argument_count = arguments;
+                plan->judgement.required++;
                 if (r == 0 && plan->judgement.output_size == before && plan->judgement.result &&
                     strcmp(json_string_value(json_object_get(plan->judgement.result, "outcome")), "exited") != 0)
                         judge_killed(&plan->judgement, name);

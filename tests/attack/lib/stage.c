@@ -73,9 +73,19 @@ void stage_close(struct stage *stage) {
 }
 
 int stage_keep(struct stage *stage, int fd) {
-        if (fd >= 0 && stage->descriptor_count < STAGE_MAX_DESCRIPTORS)
+        if (fd >= 0 && stage->descriptor_count == STAGE_MAX_DESCRIPTORS) {
+                (void)close(fd);
+                errno = EMFILE;
+                return -1;
+        }
+        if (fd >= 0)
                 stage->descriptors[stage->descriptor_count++] = fd;
         return fd;
+}
+
+void stage_drop(struct stage *stage, size_t count) {
+        while (stage->descriptor_count > count)
+                (void)close(stage->descriptors[--stage->descriptor_count]);
 }
 
 int stage_copy_file(const char *from, int to_directory, const char *to, struct gbx_error *err) {

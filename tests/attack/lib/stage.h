@@ -38,6 +38,9 @@ int stage_mount(struct stage *stage, const char *program, const char *name, stru
 /* Keeps a descriptor for the sandbox and closes it with the stage. Returns it. */
 int stage_keep(struct stage *stage, int fd);
 
+/* Closes what was kept beyond the first `count`: the mounts of one run. */
+void stage_drop(struct stage *stage, size_t count);
+
 /* An image: directories for the mounts; in bin, two copies of `program`, one setuid root and one with a file
  * capability, and a file "pages" whose pages are not in memory. */
 int stage_image(struct stage *stage, const char *program, struct gbx_error *err);
