@@ -210,6 +210,8 @@ static int prepare_job(const struct gbx_execution *execution, struct gbx_deliver
                 r = put_json(mount, "limits.json", limits, err);
         if (r >= 0)
                 r = put_schemas(execution, mount, err);
+        if (r >= 0 && execution->trust)
+                r = gbx_write_file_durably(mount, "trust.pem", execution->trust, strlen(execution->trust), 0444, err);
         if (r >= 0)
                 r = gbx_delivery_seal(job, err);
         if (r < 0)
@@ -267,14 +269,19 @@ static json_t *make_argv(const struct engine *engine, const char *entry) {
 static json_t *make_spec(const struct gbx_execution *execution, const struct engine *engine, const char *image, const char *digest,
                          const char *entry, const int mounts[3], const struct gbx_launch_pipe pipes[3]) {
         const struct gbx_execution_limits *limits = &execution->limits;
+        json_t *environment = json_pack("{s:s}", "TZ", "UTC");
+        json_t *network = execution->network > 0 ? json_pack("{s:s, s:i}", "mode", "fd", "fd", execution->network)
+                                                 : json_pack("{s:s}", "mode", "none");
 
+        if (environment && execution->environment)
+                (void)json_object_update((json_t *)environment, (json_t *)(uintptr_t)execution->environment);
         return json_pack(
-                "{s:i, s:s, s:{s:s, s:s}, s:o, s:{s:s}, s:s,"
+                "{s:i, s:s, s:{s:s, s:s}, s:o, s:o, s:s,"
                 " s:[{s:s, s:i}, {s:s, s:i, s:b}, {s:s, s:i, s:b}, {s:s, s:{s:I, s:i}}],"
                 " s:{s:i}, s:n, s:i, s:i,"
-                " s:{s:I, s:I, s:I, s:I, s:I, s:I, s:i}, s:{s:s}}",
+                " s:{s:I, s:I, s:I, s:I, s:I, s:I, s:i}, s:o}",
                 "version", 1, "name", execution->id, "image", "file", image, "digest", digest, "argv", make_argv(engine, entry), "env",
-                "TZ", "UTC", "profile", engine->profile, "mounts",
+                environment, "profile", execution->network > 0 && !engine->host ? "native-network" : engine->profile, "mounts",
                 "target", "/data", "fd", mounts[0],
                 "target", "/job", "fd", mounts[1], "executable", 1,
                 "target", "/out", "fd", mounts[2], "writable", 1,
@@ -283,7 +290,7 @@ static json_t *make_spec(const struct gbx_execution *execution, const struct eng
                 "limits", "wall_ms", (json_int_t)limits->wall_ms, "cpu_ms", (json_int_t)limits->cpu_ms, "memory_bytes",
                 (json_int_t)limits->memory_bytes, "pids", (json_int_t)limits->processes, "open_files",
                 (json_int_t)limits->open_files, "file_bytes", (json_int_t)limits->output_bytes, "denials", DENIALS,
-                "network", "mode", "none");
+                "network", network);
 }
 
 /* Runs gbx-sandbox over the three mounts; fills `sandbox`, `end` and `error_bytes`. */
@@ -306,7 +313,8 @@ static int launch(const struct gbx_execution *execution, const struct engine *en
                 r = spec ? 0 : gbx_fail_memory(err);
         }
         if (r >= 0) {
-                struct gbx_launch start = { program, spec, mounts, 3, pipes, 3 };
+                const int descriptors[4] = { mounts[0], mounts[1], mounts[2], execution->network };
+                struct gbx_launch start = { program, spec, descriptors, execution->network > 0 ? 4 : 3, pipes, 3 };
 
                 r = gbx_launch_run(&start, &result->sandbox, err);
         }

@@ -33,6 +33,9 @@ struct gbx_execution {
         const json_t *datasets;   /* array of rows of the view's table dataset */
         struct gbx_execution_limits limits;
         bool dummy; /* deliver dummy twins (dummy.h) in place of the data; no key is touched */
+        int network;               /* descriptor of a prepared network namespace; 0: the job gets an empty one */
+        const json_t *environment; /* of the job, beside TZ; NULL: nothing */
+        const char *trust;         /* PEM, becomes /job/trust.pem; NULL: none */
         void (*progress)(void *userdata, double fraction);
         void *userdata;
 };

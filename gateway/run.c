@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "gateway/decide.h"
+#include "gateway/flows.h"
 #include "gateway/handover.h"
 #include "gateway/store/view.h"
 
@@ -151,14 +152,22 @@ static int record_start(struct gbx_site *site, const struct gbx_run_plan *plan, 
 static int execute(struct gbx_site *site, const struct gbx_run_order *order, const struct gbx_run_plan *plan, const char *id,
                    struct gbx_execution_result *ret, struct gbx_error *err) {
         struct gbx_execution execution;
-        int r = record_start(site, plan, id, err);
+        struct gbx_flows *flows = NULL;
+        int stopped, r = record_start(site, plan, id, err);
 
         if (r < 0)
                 return r;
         gbx_run_plan_execution(site, plan, id, &execution);
         execution.progress = order->progress;
         execution.userdata = order->userdata;
-        r = gbx_execute(&execution, ret, err);
+        r = gbx_flows_start(&flows, site, plan, id, err);
+        if (r >= 0 && flows)
+                gbx_flows_prepare(flows, &execution);
+        if (r >= 0)
+                r = gbx_execute(&execution, ret, err);
+        stopped = gbx_flows_stop(flows, r < 0 ? NULL : err);
+        if (r >= 0 && stopped < 0)
+                r = stopped; /* flows that could not be recorded: nothing of this run leaves */
         if (r < 0)
                 (void)record_failed_start(site, id, err);
         return r;

@@ -4,6 +4,8 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "policy/decimal.h"
+#include "policy/flow_rule.h"
+#include "policy/flows.h"
 
 #include <string.h>
 
@@ -21,7 +23,7 @@ static const char *const declared_counts_words[] = { "hold", "trust-reviewed-cod
 static const char *const hold_words[] = { "on-failure", "never", "always", NULL };
 static const char *const watermark_words[] = { "required", "off", NULL };
 static const char *const opaque_words[] = { "refuse", "hold", NULL };
-static const char *const network_words[] = { "none", NULL };
+static const char *const network_words[] = { "none", "flows", NULL };
 
 #define AT(structure, name) .offset = offsetof(struct structure, name)
 #define END { .key = NULL }
@@ -93,6 +95,7 @@ static const struct gbx_yaml_field policy_fields[] = {
         { .key = "release", .type = GBX_YAML_RECORD, AT(gbx_policy, release), .fields = release_fields, .required = true },
         { .key = "parameters", .type = GBX_YAML_RECORDS, AT(gbx_policy, parameters), .fields = parameter_fields, .size = sizeof(struct gbx_policy_parameter), .max = 100 },
         { .key = "network", .type = GBX_YAML_CHOICE, AT(gbx_policy, network), .words = network_words, .fallback = "none" },
+        { .key = "flows", .type = GBX_YAML_RECORDS, AT(gbx_policy, flows), .fields = gbx_policy_flow_fields, .size = sizeof(struct gbx_policy_flow), .min = 1, .max = GBX_FLOW_MAX_RULES },
         END,
 };
 
@@ -221,6 +224,18 @@ static int check_records(const struct check *check, const struct gbx_yaml_node *
         return r;
 }
 
+/* `network` and `flows` say the same thing twice, so that nobody grants flows in passing. */
+static int check_flows(const struct check *check, const struct gbx_yaml_node *root) {
+        const struct gbx_policy *policy = check->policy;
+        const struct gbx_yaml_node *flows = gbx_yaml_get(root, "flows");
+
+        if (policy->network == GBX_NETWORK_FLOWS && !flows)
+                return PROBLEM(check, root, "'network: flows' needs a list 'flows'");
+        if (policy->network != GBX_NETWORK_FLOWS && flows)
+                return PROBLEM(check, flows, "'flows' needs 'network: flows'");
+        return gbx_policy_flows_check(policy, flows, check->problems, check->err);
+}
+
 static int check_policy(const struct check *check, const struct gbx_yaml_node *root) {
         int r = check_approvals(check, root);
 
@@ -229,6 +244,8 @@ static int check_policy(const struct check *check, const struct gbx_yaml_node *r
                                   check->policy->release.columns.count, check_column);
         if (r >= 0)
                 r = check_records(check, gbx_yaml_get(root, "parameters"), check->policy->parameters.count, check_parameter);
+        if (r >= 0)
+                r = check_flows(check, root);
         return r;
 }
 

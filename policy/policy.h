@@ -27,7 +27,7 @@ enum gbx_declared_counts { GBX_COUNTS_HOLD, GBX_COUNTS_TRUST_REVIEWED_CODE };
 enum gbx_hold { GBX_HOLD_ON_FAILURE, GBX_HOLD_NEVER, GBX_HOLD_ALWAYS };
 enum gbx_watermark { GBX_WATERMARK_REQUIRED, GBX_WATERMARK_OFF };
 enum gbx_opaque { GBX_OPAQUE_REFUSE, GBX_OPAQUE_HOLD };
-enum gbx_network { GBX_NETWORK_NONE };
+enum gbx_network { GBX_NETWORK_NONE, GBX_NETWORK_FLOWS };
 
 enum { GBX_POLICY_MAX_APPROVALS_COUNTED = 64 };
 
@@ -93,6 +93,7 @@ struct gbx_policy {
         struct gbx_policy_release release;
         struct gbx_records parameters; /* struct gbx_policy_parameter */
         unsigned network;              /* enum gbx_network */
+        struct gbx_records flows;      /* struct gbx_policy_flow (policy/flows.h); with GBX_NETWORK_FLOWS, and only then */
 
         struct gbx_buffer source;               /* the file's bytes */
         char digest[GBX_SHA256_TEXT_SIZE];      /* of those */

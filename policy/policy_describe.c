@@ -1,6 +1,8 @@
 /* What a policy says, for people. */
 #include "policy/policy.h"
 
+#include "policy/flows.h"
+
 static int list(struct gbx_buffer *buffer, const struct gbx_texts *texts, struct gbx_error *err) {
         int r = 0;
 
@@ -90,6 +92,27 @@ static int describe_release(const struct gbx_policy_release *release, struct gbx
         return r;
 }
 
+static int describe_network(const struct gbx_policy *policy, struct gbx_buffer *buffer, struct gbx_error *err) {
+        static const char *const schemes[] = { "http", "https", "tcp" };
+        static const char *const modes[] = { "", ", passed through", ", inspected" };
+        const struct gbx_policy_flow *flows = policy->flows.items;
+        int r = 0;
+
+        if (policy->flows.count == 0)
+                return gbx_buffer_append_text(buffer, "network        none\n", err);
+        for (size_t i = 0; r >= 0 && i < policy->flows.count; i++) {
+                char port[24] = "";
+
+                if (flows[i].port)
+                        (void)snprintf(port, sizeof port, ":%llu", (unsigned long long)flows[i].port);
+                r = gbx_buffer_printf(buffer, err, "%-14s %s: %s://%s%s%s%s; at most %llu bytes out and %llu in\n", i ? "" : "network",
+                                      flows[i].name, schemes[flows[i].scheme], flows[i].host, port, modes[flows[i].tls.mode],
+                                      flows[i].scan ? ", scanned" : "", (unsigned long long)flows[i].request_bytes,
+                                      (unsigned long long)flows[i].response_bytes);
+        }
+        return r;
+}
+
 int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buffer, struct gbx_error *err) {
         const struct gbx_policy_parameter *parameters = policy->parameters.items;
         int r = gbx_buffer_printf(buffer, err, "policy         %s\ndigest         %s\npurpose        %s\n", policy->name,
@@ -120,5 +143,5 @@ int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buff
                 r = gbx_buffer_printf(buffer, err, "%-14s %s, %s%s%s\n", i ? "" : "parameters", parameters[i].name,
                                       parameters[i].list ? "list of " : "", gbx_column_type_name(parameters[i].type),
                                       parameters[i].required ? ", required" : "");
-        return r < 0 ? r : gbx_buffer_append_text(buffer, "network        none\n", err);
+        return r < 0 ? r : describe_network(policy, buffer, err);
 }

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "gateway/egress/rule.h"
+#include "policy/flow_rule.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #include "gateway/egress/certificate.h"
 
 #include "base/cleanup.h"
-#include "gateway/egress/address.h"
+#include "policy/address.h"
 
 #include <openssl/bio.h>
 #include <openssl/ec.h>

@@ -2,8 +2,8 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/egress/fields.h"
-#include "gateway/egress/host.h"
+#include "policy/json_fields.h"
+#include "policy/host.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
  *     "listen": [4],                 descriptors: listening TCP sockets of the run's gateway namespace
  *     "events": 5,                   descriptor: JSON lines, one an event (docs/egress.md)
  *     "control": 6,                  descriptor: listening unix socket for `gbx flows`; optional
- *     "rules": [ … ],                rule.h
+ *     "rules": [ … ],                policy/flow_rule.h
  *     "nameservers": ["10.0.0.53"],  optional: /etc/resolv.conf
  *     "hosts": {"api.example.com": "203.0.113.7"},     names that are not asked of DNS; checked all the same
  *     "aliases": {"198.18.0.1": "api.example.com"},    addresses by which programs without a proxy setting mean a name
@@ -28,7 +28,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "gateway/egress/rule.h"
+#include "policy/flow_rule.h"
 
 #include <jansson.h>
 #include <stdbool.h>

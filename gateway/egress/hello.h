@@ -9,7 +9,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "gateway/egress/host.h"
+#include "policy/host.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -21,8 +21,8 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
-#include "gateway/egress/host.h"
-#include "gateway/egress/refusal.h"
+#include "policy/host.h"
+#include "policy/flow_refusal.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 #include "gateway/egress/socks.h"
 
-#include "gateway/egress/address.h"
+#include "policy/address.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "gateway/egress/config.h"
-#include "gateway/egress/refusal.h"
+#include "policy/flow_refusal.h"
 
 #include <openssl/ssl.h>
 

@@ -22,6 +22,8 @@ static const char schema[] =
         " memory_bytes INTEGER, output TEXT, findings TEXT, seq INTEGER) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS release(id TEXT PRIMARY KEY, run TEXT, recipient TEXT, state TEXT, outputs TEXT,"
         " mark TEXT, family TEXT, provenance TEXT, fetched INTEGER, seq INTEGER) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS flow(seq INTEGER PRIMARY KEY, run TEXT, requester TEXT, purpose TEXT, datasets TEXT,"
+        " day TEXT, rule TEXT, destination TEXT, outcome TEXT, sent INTEGER, received INTEGER);"
         "INSERT OR IGNORE INTO meta VALUES('applied', 0);";
 
 #define D(field) "json_extract(:e, '$.details." field "')"
@@ -59,6 +61,8 @@ static const struct effect {
         { "run.start", "UPDATE run SET state='running' WHERE id=" OBJECT },
         { "run.end", "UPDATE run SET state='ended', outcome=" OUTCOME ", denied=" D("denied") ", cpu_ms=" D("cpu_ms")
                      ", wall_ms=" D("wall_ms") ", memory_bytes=" D("memory_bytes") " WHERE id=" OBJECT },
+        { "flow.closed", "INSERT INTO flow SELECT :seq,id,requester,purpose,datasets,substr(json_extract(:e, '$.time'),1,10)," D("rule")
+                         "," D("destination") "," OUTCOME "," D("sent") "," D("received") " FROM run WHERE id=" OBJECT },
         { "gate.check", "UPDATE run SET state=" OUTCOME ", output=" D("output") ", findings=" D("findings") " WHERE id=" OBJECT },
         { "gate.hold", "UPDATE run SET state='held' WHERE id=" OBJECT },
         { "release.approve", "UPDATE run SET state='approved' WHERE id=" OBJECT },

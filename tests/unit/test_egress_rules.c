@@ -1,7 +1,7 @@
 /* Flow rules: reading them, matching them; host names and addresses. */
-#include "gateway/egress/address.h"
-#include "gateway/egress/host.h"
-#include "gateway/egress/rule.h"
+#include "policy/address.h"
+#include "policy/host.h"
+#include "policy/flow_rule.h"
 
 #include "base/cleanup.h"
 #include "base/text.h"

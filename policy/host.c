@@ -1,6 +1,6 @@
-#include "gateway/egress/host.h"
+#include "policy/host.h"
 
-#include "gateway/egress/address.h"
+#include "policy/address.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "gateway/egress/fields.h"
+#include "policy/json_fields.h"
 
 #include "base/cleanup.h"
 

@@ -1,9 +1,9 @@
-#include "gateway/egress/rule.h"
+#include "policy/flow_rule.h"
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "gateway/egress/fields.h"
-#include "gateway/egress/host.h"
+#include "policy/json_fields.h"
+#include "policy/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>

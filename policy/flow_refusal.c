@@ -1,4 +1,4 @@
-#include "gateway/egress/refusal.h"
+#include "policy/flow_refusal.h"
 
 #include "base/cleanup.h"
 

@@ -16,8 +16,8 @@
 
 #include "base/crypto.h"
 #include "base/error.h"
-#include "gateway/egress/address.h"
-#include "gateway/egress/refusal.h"
+#include "policy/address.h"
+#include "policy/flow_refusal.h"
 
 #include <jansson.h>
 #include <stdbool.h>

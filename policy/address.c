@@ -1,4 +1,4 @@
-#include "gateway/egress/address.h"
+#include "policy/address.h"
 
 #include "base/cleanup.h"
 #include "base/text.h"

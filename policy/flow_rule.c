@@ -1,6 +1,6 @@
-#include "gateway/egress/rule.h"
+#include "policy/flow_rule.h"
 
-#include "gateway/egress/host.h"
+#include "policy/host.h"
 
 #include <string.h>
 

@@ -1,0 +1,282 @@
+#include "gateway/flows.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "gateway/egress/start.h"
+#include "gateway/egress/tls.h"
+#include "gateway/install.h"
+#include "gateway/store/view.h"
+#include "policy/flows.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+enum { SETTINGS_LIMIT = 4 * 1024 * 1024, PEM_LIMIT = 64 * 1024, BUNDLE_LIMIT = 4 * 1024 * 1024 };
+
+struct gbx_flows {
+        struct gbx_site *site;
+        char id[GBX_RUN_ID_SIZE];
+        struct gbx_egress *egress;
+        json_t *environment;
+        struct gbx_buffer trust; /* what the job trusts */
+};
+
+static void free_json(json_t **json) { json_decref(*json); }
+
+static void free_flows(struct gbx_flows **flows) {
+        if (!*flows)
+                return;
+        json_decref((*flows)->environment);
+        gbx_buffer_free(&(*flows)->trust);
+        free(*flows);
+        *flows = NULL;
+}
+
+/* The actor, object and details of a record are those of the log; the proxy has filled in the rest. */
+static int take_record(void *userdata, const json_t *record) {
+        struct gbx_flows *flows = userdata;
+        const char *action = json_string_value(json_object_get(record, "action"));
+        const char *outcome = json_string_value(json_object_get(record, "outcome"));
+        struct gbx_action entry = { "system", action, flows->id, outcome, json_object_get(record, "reasons"),
+                                    json_object_get(record, "details") };
+        struct gbx_error ignored = {};
+
+        if (!action || strncmp(action, "flow.", 5) != 0 || !outcome)
+                return -EPROTO;
+        return gbx_site_record(flows->site, &entry, NULL, &ignored);
+}
+
+/* --- what the proxy is told ----------------------------------------------------- */
+
+static int load_authority(struct gbx_site *site, struct gbx_buffer *certificate, struct gbx_buffer *key, struct gbx_error *err) {
+        gbx_auto(gbx_free_pointer) char *new_certificate = NULL;
+        char *new_key = NULL;
+        int r = gbx_read_file(site->directory, "keys/egress-ca.key", PEM_LIMIT, key, err);
+
+        if (r == -ENOENT) {
+                r = gbx_tls_make_authority("Glovebox inspection", &new_certificate, &new_key, err);
+                if (r >= 0)
+                        r = gbx_write_file_durably(site->directory, "keys/egress-ca.pem", new_certificate, strlen(new_certificate), 0644, err);
+                if (r >= 0) /* the key last: it says that both are there */
+                        r = gbx_write_file_durably(site->directory, "keys/egress-ca.key", new_key, strlen(new_key), 0600, err);
+                if (new_key)
+                        OPENSSL_cleanse(new_key, strlen(new_key));
+                free(new_key);
+                if (r >= 0)
+                        r = gbx_read_file(site->directory, "keys/egress-ca.key", PEM_LIMIT, key, err);
+        }
+        if (r >= 0)
+                r = gbx_read_file(site->directory, "keys/egress-ca.pem", PEM_LIMIT, certificate, err);
+        return r < 0 ? gbx_context(err, r, "the CA of inspection") : 0;
+}
+
+static int add_authority(struct gbx_flows *flows, json_t *config, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer certificate = {}, key = { .secret = true };
+        int r = load_authority(flows->site, &certificate, &key, err);
+
+        if (r < 0)
+                return r;
+        if (json_object_set_new(config, "authority", json_pack("{s:s, s:s}", "certificate", gbx_buffer_text(&certificate), "key",
+                                                               gbx_buffer_text(&key))) < 0)
+                return gbx_fail_memory(err);
+        return gbx_buffer_append(&flows->trust, certificate.data, certificate.size, err);
+}
+
+static int add_scan_rules(json_t *config, struct gbx_error *err) {
+        gbx_auto(gbx_free_pointer) char *path = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        int r = gbx_install_data("content-scan.yaml", &path, err);
+
+        if (r >= 0)
+                r = gbx_read_file(AT_FDCWD, path, SETTINGS_LIMIT, &text, err);
+        if (r >= 0 && json_object_set_new(config, "scan-rules", json_string(gbx_buffer_text(&text))) < 0)
+                r = gbx_fail_memory(err);
+        return r;
+}
+
+/* What other runs of the same analyst for the same purpose have used up today. */
+static int add_used_today(struct gbx_flows *flows, const struct gbx_run_plan *plan, json_t *config, struct gbx_error *err) {
+        gbx_auto(free_json) json_t *rows = NULL;
+        json_t *used = json_object(), *row;
+        char day[GBX_TIME_TEXT_SIZE];
+        size_t i;
+        int r;
+
+        gbx_time_text(gbx_time_now(), day);
+        day[10] = '\0';
+        r = json_object_set_new(config, "used-today", used) < 0 ? gbx_fail_memory(err) : 0;
+        if (r >= 0)
+                r = gbx_view_query(flows->site->view, &rows, err,
+                                   "SELECT rule, SUM(sent) AS sent, SUM(received) AS received FROM flow WHERE day=?1 AND requester=?2"
+                                   " AND purpose=?3 AND rule IS NOT NULL GROUP BY rule",
+                                   day, plan->request.requester, plan->request.purpose, NULL);
+        if (r < 0)
+                return r;
+        json_array_foreach(rows, i, row) {
+                const struct gbx_policy_flow *rules = plan->policy->flows.items;
+
+                for (size_t k = 0; k < plan->policy->flows.count; k++)
+                        if (strcmp(rules[k].name, json_string_value(json_object_get(row, "rule"))) == 0)
+                                (void)json_object_set_new(used, rules[k].name,
+                                                          json_pack("{s:I, s:I}", "request-bytes", json_integer_value(json_object_get(row, "sent")),
+                                                                    "response-bytes", json_integer_value(json_object_get(row, "received"))));
+        }
+        return 0;
+}
+
+/* SITE/egress.json, if there is one: it may set what is the site's to set, and nothing else. */
+static int add_settings(struct gbx_site *site, json_t *config, uint64_t *ret_rate, struct gbx_error *err) {
+        static const char *const allowed[] = { "nameservers", "hosts", "trust", "client-certificates" };
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = { .secret = true };
+        gbx_auto(free_json) json_t *settings = NULL;
+        json_error_t problem;
+        const char *name;
+        json_t *value;
+        int r = gbx_read_file(site->directory, "egress.json", SETTINGS_LIMIT, &text, err);
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        settings = json_loadb(gbx_buffer_text(&text), text.size, JSON_REJECT_DUPLICATES, &problem);
+        if (!json_is_object(settings))
+                return gbx_fail(err, -EINVAL, "egress.json:%d: %s", problem.line, problem.text);
+        json_object_foreach(settings, name, value) {
+                bool known = false;
+
+                for (size_t i = 0; i < gbx_array_size(allowed); i++)
+                        known |= strcmp(name, allowed[i]) == 0;
+                if (strcmp(name, "rate") == 0 && json_is_integer(value) && json_integer_value(value) > 0)
+                        *ret_rate = (uint64_t)json_integer_value(value);
+                else if (!known)
+                        return gbx_fail(err, -EINVAL, "egress.json: '%.64s' is not a setting, or not a good one", name);
+                else if (json_object_set(config, name, value) < 0)
+                        return gbx_fail_memory(err);
+        }
+        return 0;
+}
+
+static int add_needs(struct gbx_flows *flows, const struct gbx_run_plan *plan, json_t *config, struct gbx_error *err) {
+        const struct gbx_policy_flow *rules = plan->policy->flows.items;
+        bool inspects = false, scans = false;
+        int r = 0;
+
+        for (size_t i = 0; i < plan->policy->flows.count; i++) {
+                inspects |= rules[i].tls.mode == 2;
+                scans |= rules[i].scan;
+        }
+        if (inspects)
+                r = add_authority(flows, config, err);
+        if (r >= 0 && scans)
+                r = add_scan_rules(config, err);
+        return r;
+}
+
+static int make_config(struct gbx_flows *flows, const struct gbx_run_plan *plan, json_t **ret, uint64_t *ret_rate, struct gbx_error *err) {
+        json_t *rules = NULL, *datasets = json_array();
+        gbx_auto(free_json) json_t *config = NULL;
+        int r;
+
+        for (size_t i = 0; i < plan->request.dataset_count; i++)
+                (void)json_array_append_new(datasets, json_string(plan->request.datasets[i].name));
+        r = gbx_policy_flows_to_json(plan->policy, &rules, err);
+        config = json_pack("{s:s, s:s, s:s, s:o, s:o}", "run", flows->id, "analyst", plan->request.requester, "purpose",
+                           plan->request.purpose, "datasets", datasets, "rules", r < 0 ? json_array() : rules);
+        if (r >= 0 && !config)
+                r = gbx_fail_memory(err);
+        if (r >= 0)
+                r = add_needs(flows, plan, config, err);
+        if (r >= 0)
+                r = add_settings(flows->site, config, ret_rate, err);
+        if (r >= 0)
+                r = add_used_today(flows, plan, config, err);
+        if (r < 0)
+                return r;
+        *ret = config;
+        config = NULL;
+        return 0;
+}
+
+/* --- what the job is told ------------------------------------------------------- */
+
+/* The site's CA stands beside those that the proxy itself trusts, for the hosts that are not inspected. */
+static int gather_trust(struct gbx_flows *flows, const json_t *config, struct gbx_error *err) {
+        const char *trust = json_string_value(json_object_get(config, "trust"));
+        int r;
+
+        if (trust)
+                return gbx_buffer_append_text(&flows->trust, trust, err);
+        r = gbx_read_file(AT_FDCWD, "/etc/ssl/certs/ca-certificates.crt", BUNDLE_LIMIT, &flows->trust, err);
+        return r == -ENOENT ? 0 : r;
+}
+
+static int make_environment(struct gbx_flows *flows, struct gbx_error *err) {
+        static const char *const names[] = { "SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE" };
+
+        flows->environment = gbx_egress_environment(flows->egress);
+        for (size_t i = 0; i < gbx_array_size(names) && flows->environment; i++)
+                if (json_object_set_new(flows->environment, names[i], json_string("/job/trust.pem")) < 0)
+                        return gbx_fail_memory(err);
+        return flows->environment ? 0 : gbx_fail_memory(err);
+}
+
+int gbx_flows_start(struct gbx_flows **ret, struct gbx_site *site, const struct gbx_run_plan *plan, const char *id,
+                    struct gbx_error *err) {
+        gbx_auto(free_flows) struct gbx_flows *flows = NULL;
+        gbx_auto(gbx_free_pointer) char *program = NULL, *control = NULL;
+        gbx_auto(free_json) json_t *config = NULL;
+        struct gbx_egress_options options = { .take = take_record };
+        int r;
+
+        if (plan->policy->network != GBX_NETWORK_FLOWS)
+                return 0;
+        flows = calloc(1, sizeof *flows);
+        if (!flows)
+                return gbx_fail_memory(err);
+        flows->site = site;
+        (void)snprintf(flows->id, sizeof flows->id, "%s", id);
+        r = make_config(flows, plan, &config, &options.rate, err);
+        if (r >= 0)
+                r = gather_trust(flows, config, err);
+        if (r >= 0)
+                r = gbx_install_program("gbx-egress", &program, err);
+        if (r >= 0)
+                r = gbx_make_directories(site->directory, "flows", 0700, err);
+        if (r >= 0 && asprintf(&control, "%s/flows/%s", site->path, id) < 0) {
+                control = NULL;
+                r = gbx_fail_memory(err);
+        }
+        if (r < 0)
+                return gbx_context(err, r, "flows");
+        options.program = program;
+        options.config = config;
+        options.control_path = control;
+        options.userdata = flows;
+        r = gbx_egress_start(&flows->egress, &options, err);
+        if (r >= 0)
+                r = make_environment(flows, err);
+        if (r < 0) {
+                if (flows->egress)
+                        (void)gbx_egress_stop(flows->egress, NULL);
+                return gbx_context(err, r, "flows");
+        }
+        *ret = gbx_take_ptr(flows);
+        return 0;
+}
+
+void gbx_flows_prepare(const struct gbx_flows *flows, struct gbx_execution *execution) {
+        execution->network = gbx_egress_namespace(flows->egress);
+        execution->environment = flows->environment;
+        execution->trust = gbx_buffer_text(&flows->trust);
+}
+
+int gbx_flows_stop(struct gbx_flows *flows, struct gbx_error *err) {
+        int r;
+
+        if (!flows)
+                return 0;
+        r = gbx_egress_stop(flows->egress, err);
+        free_flows(&flows);
+        return r < 0 ? gbx_context(err, r, "flows") : 0;
+}
