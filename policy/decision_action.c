@@ -65,6 +65,7 @@ static const struct rule {
         { "job ls", ANALYST | REVIEWER | ADMIN | AUDITOR },
         { "job show", ANALYST | REVIEWER | ADMIN | AUDITOR },
         { "job logs", ANALYST | ADMIN | AUDITOR },
+        { "flows cut", ADMIN },
         { "flows *", ADMIN | AUDITOR },
         { "trace", AUDITOR },
         { "audit *", AUDITOR | ADMIN },

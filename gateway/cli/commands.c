@@ -11,6 +11,7 @@ const struct gbx_command *const gbx_command_tables[] = {
         gbx_commands_review,
         gbx_commands_job,
         gbx_commands_release,
+        gbx_commands_flows,
         gbx_commands_trace,
         gbx_commands_audit,
         gbx_commands_evidence,

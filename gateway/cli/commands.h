@@ -11,6 +11,7 @@ extern const struct gbx_command gbx_commands_algo[];
 extern const struct gbx_command gbx_commands_review[];
 extern const struct gbx_command gbx_commands_job[];
 extern const struct gbx_command gbx_commands_release[];
+extern const struct gbx_command gbx_commands_flows[];
 extern const struct gbx_command gbx_commands_trace[];
 extern const struct gbx_command gbx_commands_audit[];  /* ls, verify, prove, check-proof, export */
 extern const struct gbx_command gbx_commands_evidence[]; /* audit witness, audit anchor */

@@ -1,0 +1,79 @@
+/* Flows in a policy file: what is read, what the proxy is told, what is refused and on which line. */
+#include "policy/flow_rule.h"
+#include "policy/flows.h"
+
+#include "base/cleanup.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const char start[] = "policy: p\npurpose: p\ndatasets: [d]\nengines: [native]\napprovals: { required: 1, reviewers: [r] }\n"
+                            "release: { minimum-count: 10 }\n";
+
+static int parse(const char *rest, struct gbx_policy **ret, struct gbx_error *err) {
+        char text[4096];
+
+        (void)snprintf(text, sizeof text, "%s%s", start, rest);
+        return gbx_policy_parse(ret, "p.yaml", text, strlen(text), NULL, err);
+}
+
+static void test_good(void **state) {
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        gbx_auto(gbx_flow_rules_free) struct gbx_flow_rules rules = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        struct gbx_error err = {};
+        json_t *json = NULL;
+
+        (void)state;
+        if (parse("network: flows\nflows:\n  - name: scores\n    scheme: https\n    host: api.example.com\n    tls: { mode: inspect }\n"
+                  "    methods: [POST]\n    paths: [\"/v1/\"]\n    scan: yes\n    request-size: 2M\n    window: { days: [mon], from: \"08:00\", to: \"18:00\" }\n",
+                  &policy, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(gbx_policy_flows_to_json(policy, &json, NULL), 0);
+        assert_int_equal(gbx_flow_rules_parse(&rules, json, NULL), 0);
+        json_decref(json);
+        assert_int_equal(rules.count, 1);
+        assert_string_equal(rules.rules[0].methods[0], "POST");
+        assert_int_equal(rules.rules[0].port, 443);
+        assert_int_equal(rules.rules[0].tls, GBX_FLOW_TLS_INSPECT);
+        assert_int_equal(rules.rules[0].request_bytes, 2 << 20);
+        assert_int_equal(rules.rules[0].days, 1);
+        assert_true(rules.rules[0].scan);
+        assert_int_equal(gbx_policy_describe(policy, &text, NULL), 0);
+        assert_non_null(strstr(gbx_buffer_text(&text), "network        scores: https://api.example.com, inspected, scanned"));
+}
+
+static void test_bad(void **state) {
+        static const struct {
+                const char *text, *message;
+        } cases[] = {
+                { "network: flows\n", "needs a list 'flows'" },
+                { "flows:\n  - { name: a, scheme: http, host: a.b }\n", "p.yaml:8:" },
+                { "network: flows\nflows:\n  - { name: a, scheme: https, host: a.b }\n", "p.yaml:9:" },
+                { "network: flows\nflows:\n  - { name: a, scheme: http, host: \"*\" }\n", "flow 'a': host" },
+                { "network: flows\nflows:\n  - { name: a, scheme: http, host: a.b, ports: 1 }\n", "ports" },
+                { "network: flows\nflows:\n  - { name: a, scheme: http, host: a.b }\n  - { name: a, scheme: http, host: c.d }\n", "two flows have the name 'a'" },
+                { "network: all\n", "p.yaml:7:" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+                struct gbx_error err = {};
+
+                assert_int_equal(parse(cases[i].text, &policy, &err), -EINVAL);
+                if (!strstr(err.message, cases[i].message))
+                        fail_msg("case %zu says '%s'", i, err.message);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_bad) };
+
+        return cmocka_run_group_tests_name("policy flows", tests, NULL, NULL);
+}
