@@ -21,7 +21,7 @@
 static const int allowed_syscalls[] = {
         SCMP_SYS(read),          SCMP_SYS(readv),         SCMP_SYS(write),         SCMP_SYS(writev),
         SCMP_SYS(recvfrom),      SCMP_SYS(recvmsg),       SCMP_SYS(sendto),        SCMP_SYS(sendmsg),
-        SCMP_SYS(splice),        SCMP_SYS(pipe2),         SCMP_SYS(close),         SCMP_SYS(shutdown),
+        SCMP_SYS(close),         SCMP_SYS(shutdown),
         SCMP_SYS(connect),       SCMP_SYS(bind),          SCMP_SYS(accept4),       SCMP_SYS(getsockopt),
         SCMP_SYS(setsockopt),    SCMP_SYS(getsockname),   SCMP_SYS(getpeername),   SCMP_SYS(epoll_ctl),
         SCMP_SYS(epoll_wait),    SCMP_SYS(epoll_pwait),   SCMP_SYS(epoll_pwait2),  SCMP_SYS(poll),
@@ -45,7 +45,6 @@ static const struct {
         { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_SETFL, 0 } },
         { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_GETFD, 0 } },
         { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_SETFD, 0 } },
-        { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_SETPIPE_SZ, 0 } },
         { SCMP_SYS(ioctl), .comparison = { 1, SCMP_CMP_EQ, 0x541b /* FIONREAD */, 0 } },
 };
 

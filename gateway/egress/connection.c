@@ -2,7 +2,6 @@
 #include "gateway/egress/proxy.h"
 
 #include "base/cleanup.h"
-#include "gateway/egress/relay.h"
 #include "gateway/egress/socks.h"
 
 #include <netinet/tcp.h>
@@ -245,7 +244,6 @@ void gbx_connection_end(struct gbx_connection *connection) {
         if (connection->ended)
                 return;
         connection->ended = true;
-        gbx_relay_stop(connection);
         gbx_flow_end(connection, GBX_REFUSAL_ABORTED);
         gbx_connection_drop_server(connection);
         bufferevent_setcb(connection->client, NULL, NULL, NULL, NULL);

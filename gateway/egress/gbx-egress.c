@@ -31,7 +31,7 @@ static int parse_descriptor(const char *text, int *ret, struct gbx_error *err) {
         return 0;
 }
 
-/* Two sockets a connection, and a pair of pipes where bytes pass uncopied. */
+/* Two sockets a connection. */
 static void raise_descriptor_limit(void) {
         struct rlimit limit;
 

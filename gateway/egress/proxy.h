@@ -129,7 +129,6 @@ struct gbx_connection {
         struct gbx_authority target;
         const struct gbx_flow_rule *tunnel_rule;
         bool client_done, server_done; /* that side has said all */
-        struct gbx_relay *relay;       /* passes bytes without copying them, see relay.h */
 
         /* An exchange. */
         struct gbx_http_head request, response;

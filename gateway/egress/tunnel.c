@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 #include "gateway/egress/hello.h"
-#include "gateway/egress/relay.h"
 #include "gateway/egress/socks.h"
 
 #include <event2/bufferevent_ssl.h>
@@ -195,8 +194,6 @@ void gbx_tunnel_relay(struct gbx_connection *connection, enum gbx_direction dire
                 (void)bufferevent_disable(from, EV_READ); /* the other side's write callback comes back */
         if (connection->client_done || connection->server_done)
                 gbx_tunnel_closed(connection, connection->client_done ? GBX_REQUEST : GBX_RESPONSE);
-        else
-                (void)gbx_relay_start(connection);
 }
 
 /* One side has said all: the other hears so once it has got everything. */

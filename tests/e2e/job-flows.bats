@@ -1,0 +1,78 @@
+# A real run whose policy grants a flow: a native job in the sandbox, its proxy, the entries in the log.
+
+bats_require_minimum_version 1.5.0
+load site.bash
+
+setup_file() {
+        cd "$BATS_TEST_DIRNAME/../.."
+        source tests/fixtures/egress/lab.bash
+        export BUILD=${BUILD:-build}
+        lab_up
+        FOLDER=$(mktemp -d)
+        export FOLDER
+        make_site "$FOLDER" >/dev/null
+        cat >"$FOLDER/fetch.c" <<'END'
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+/* Asks the proxy for an allowed and a forbidden place, and tries a datagram and an address of its own. */
+static int fetch(const char *request) {
+        char host[64], answer[4096] = "";
+        const char *proxy = getenv("http_proxy");
+        struct sockaddr_in address = { .sin_family = AF_INET };
+        int fd = socket(AF_INET, SOCK_STREAM, 0), port = 0;
+        if (fd < 0 || !proxy || sscanf(proxy, "http://%63[^:]:%d", host, &port) != 2) return 0;
+        address.sin_port = htons((unsigned short)port);
+        inet_pton(AF_INET, host, &address.sin_addr);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) return 0;
+        if (write(fd, request, strlen(request)) < 0 || read(fd, answer, sizeof answer - 1) < 0) return 0;
+        close(fd);
+        return atoi(answer + 9);
+}
+int main(void) {
+        struct sockaddr_in outside = { .sin_family = AF_INET, .sin_port = htons(80), .sin_addr.s_addr = htonl(0x5db8d822) };
+        int allowed = fetch("GET http://plain.test/v1/hello HTTP/1.1\r\nHost: plain.test\r\nConnection: close\r\n\r\n");
+        int forbidden = fetch("GET http://evil.test/ HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n");
+        int datagram = socket(AF_INET, SOCK_DGRAM, 0), raw = socket(AF_INET, SOCK_RAW, 1);
+        int direct = connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&outside, sizeof outside);
+        return allowed == 200 && forbidden == 403 && datagram < 0 && raw < 0 && direct < 0 ? 0 : 1;
+}
+END
+        gcc -static -O1 -o "$FOLDER/fetch" "$FOLDER/fetch.c"
+        sed -E 's/^policy:.*/policy: with-flows/; s/^purpose:.*/purpose: with-flows/; s/^engines:.*/engines: [lua, native]/; /^network:/d' scripts/demo/credit-scoring.yaml >"$FOLDER/flows.yaml"
+        cat >>"$FOLDER/flows.yaml" <<'END'
+network: flows
+flows:
+  - { name: plain, scheme: http, host: plain.test, paths: ["/v1/"] }
+END
+        echo '{"nameservers":["127.0.0.53"]}' >"$GBX_SITE/egress.json"
+}
+teardown_file() {
+        source "$BATS_TEST_DIRNAME/../fixtures/egress/lab.bash"
+        lab_down
+        rm -rf "$FOLDER"
+}
+setup() {
+        source "$BATS_TEST_DIRNAME/../fixtures/egress/lab.bash"
+        load site.bash
+}
+
+@test "an allowed flow works, all else is refused, and both are entries of the log" {
+        run -0 gbx policy check "$FOLDER/flows.yaml"
+        gbx policy apply "$FOLDER/flows.yaml" --as admin
+        digest=$(submit "$FOLDER/fetch")
+        approve "$digest" with-flows
+        run outside env PATH="$PATH" gbx job run --algo "$digest" --purpose with-flows --data credit --param by=home --as bank-a
+        echo "$output"
+        gbx audit ls --json --as audit | jq -c ".[]" >"$FOLDER/entries"
+        run -0 grep -c '"flow.closed"' "$FOLDER/entries"
+        [ "$output" = 1 ]
+        run -0 grep '"flow.refused"' "$FOLDER/entries"
+        [[ $output == *evil.test* ]]
+        grep '"run.end"' "$FOLDER/entries" | tail -1 | grep -q '"exit":0'
+        run -0 gbx flows ls --as admin
+        gbx audit verify --as audit
+}
