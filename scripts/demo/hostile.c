@@ -3,7 +3,7 @@
  * in the open, and reports what it got. Build it static: gcc -static hostile.c -o hostile
  *
  * Where the sandbox ends the run for an attempt (ptrace does), the report ends
- * there: give one attempt as argument to see it alone.
+ * there: give one attempt as argument, or as parameter "attack", to see it alone.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -68,7 +68,7 @@ static const struct {
 } attempts[] = {
         { "passwords", "read /etc/passwd of the host", read_passwords },
         { "root", "read the host's root through /proc/1/root", read_host_root },
-        { "memory", "read the memory of process 1", read_init_memory },
+        { "init-memory", "read the memory of process 1", read_init_memory },
         { "inet", "open an IPv4 socket", open_inet },
         { "inet6", "open an IPv6 socket", open_inet6 },
         { "unix", "open a unix socket", open_unix },
@@ -86,14 +86,32 @@ static const struct {
         { "ptrace", "trace process 1", trace_init },
 };
 
+/* The attempt that the parameter "attack" names; "" for all of them. */
+static void read_choice(char choice[static 32]) {
+        static const char key[] = "\"attack\":\"";
+        char text[1024] = "", *place;
+        int fd = open("/job/params.json", O_RDONLY | O_CLOEXEC);
+
+        choice[0] = '\0';
+        if (fd < 0 || read(fd, text, sizeof text - 1) <= 0 || !(place = strstr(text, key)))
+                return;
+        place += sizeof key - 1;
+        (void)snprintf(choice, 32, "%.*s", (int)strcspn(place, "\""), place);
+}
+
+/* Exits 0 only if something worked. */
 int main(int argc, char **argv) {
         size_t refused = 0, tried = 0;
+        char choice[32];
 
         (void)setvbuf(stdout, NULL, _IOLBF, 0);
+        read_choice(choice);
+        if (argc > 1)
+                (void)snprintf(choice, sizeof choice, "%s", argv[1]);
         for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++) {
                 int r;
 
-                if (argc > 1 && strcmp(argv[1], attempts[i].name) != 0)
+                if (choice[0] && strcmp(choice, attempts[i].name) != 0)
                         continue;
                 tried++;
                 r = attempts[i].run();
@@ -102,5 +120,5 @@ int main(int argc, char **argv) {
                              r < 0 ? strerrorname_np(errno) : "it worked");
         }
         (void)printf("%zu of %zu attempts were refused\n", refused, tried);
-        return 0;
+        return refused == tried;
 }

@@ -68,6 +68,17 @@ attack() { # NAME
         [ -s "$WORK/ends" ]
 }
 
+@test "each attempt of the hostile binary, alone, fails and has its line" {
+        for name in passwords root init-memory inet inet6 unix netlink packet vsock crypto mount namespace data write-root write-job \
+                setuid fork ptrace; do
+                run gbx job run --algo "$BINARY" --data credit --purpose fire-drill --param attack="$name" --as bank-a
+                [ "$status" -eq 1 ] || [ "$status" -eq 6 ] || { echo "$name: $status $output"; return 1; }
+                run_id=$(gbx job ls --json | jq -r 'last | .id')
+                gbx audit ls --object "$run_id" --action run.end --as audit --json | jq -e 'length == 1 and .[0].outcome != "done"' >/dev/null
+        done
+        "$build/demo/hostile" passwords # the control: outside it works
+}
+
 @test "nothing is left after all that: no process, mount or control group" {
         ! pgrep -f gbx-lua
         ! grep -q run-0000 /proc/self/mountinfo
