@@ -69,6 +69,7 @@ static const struct rule {
         { "flows *", ADMIN | AUDITOR },
         { "trace", AUDITOR },
         { "audit *", AUDITOR | ADMIN },
+        { "heartbeat", ADMIN },
         { "service *", ADMIN },
 };
 

@@ -70,6 +70,7 @@ static const struct effect {
         { "release.create", "INSERT INTO release VALUES(" OBJECT "," D("run") "," D("recipient") ",'released'," D("outputs")
                             "," D("mark") "," D("family") "," D("provenance") ",0,:seq);"
                             "UPDATE run SET state='released' WHERE id=" D("run") },
+        { "heartbeat", "INSERT INTO meta VALUES('heartbeats', 1) ON CONFLICT(name) DO UPDATE SET value=value+1" },
         { "release.fetch", "UPDATE release SET fetched=fetched+1 WHERE id=" OBJECT },
 };
 

@@ -201,6 +201,14 @@ teardown_file() {
         says "equals"
 }
 
+@test "heartbeats are numbered, and only administrators make them" {
+        status_is 0 gbx heartbeat
+        status_is 0 gbx heartbeat --as admin
+        status_is 3 gbx heartbeat --as bank-a
+        gbx audit ls --action heartbeat --as audit --json | jq -e 'map(.details.number) == [1, 2]'
+        status_is 0 gbx audit replay --as audit
+}
+
 @test "a view that was tampered with is found out" {
         sqlite3 "$GBX_SITE/view.db" "UPDATE user SET roles='[\"admin\"]' WHERE name='bank-b'"
         status_is 5 gbx audit replay --as audit
