@@ -49,6 +49,7 @@ static int by_entropy(const void *a, const void *b) {
 
 /* The largest power of ten that still makes about BUCKETS buckets; mantissa 0: values as they are. */
 static struct gbx_number choose_bucket(const struct gbx_plan_column *column, struct gbx_number *values, size_t count) {
+        const struct gbx_number zero = {};
         struct gbx_number bucket = { 1, GBX_NUMBER_DIGITS }, least = { 1, 0 };
         double width;
 
@@ -58,7 +59,7 @@ static struct gbx_number choose_bucket(const struct gbx_plan_column *column, str
                 ;
         if (column->markable) {
                 least = column->unit;
-                (void)gbx_number_add_units((struct gbx_number){}, column->unit, MARK_BUCKET, &least);
+                (void)gbx_number_add_units(zero, column->unit, MARK_BUCKET, &least);
         } else if (gbx_number_double(bucket) * BUCKETS < 1 && width * BUCKETS >= 1) {
                 return least; /* whole numbers and finer ones alike */
         }
@@ -183,7 +184,7 @@ static int divide_columns(struct gbx_plan *plan, unsigned first, bool declared, 
 
 int gbx_plan_add_virtual_keys(struct gbx_plan *plan, const struct gbx_view *view, unsigned count,
                               struct gbx_error *err) {
-        struct ingredient ingredients[64];
+        struct ingredient ingredients[64] = {};
         size_t rows = view->table->rows, step = (rows + SAMPLE - 1) / SAMPLE, sampled = (rows + step - 1) / step;
         unsigned available = 0, first = plan->layer_count;
         bool declared = plan->layer_count > 0 && plan->columns[plan->layers[0].keys[0].column].role == GBX_MARK_KEY;

@@ -189,7 +189,7 @@ static int checkpoint_at(struct gbx_tree *tree, const char *origin, uint64_t siz
 }
 
 static int check_receipt(struct gbx_tree *tree, const char *origin, const char *url, const json_t *entry, struct gbx_error *err) {
-        struct gbx_checkpoint checkpoint;
+        struct gbx_checkpoint checkpoint = {};
         struct gbx_anchor anchor;
         int r = gbx_anchor_from_details(json_object_get(entry, "details"), &anchor, err);
 

@@ -167,7 +167,7 @@ static int check_last_chunk(struct gbx_age_file *file, enum gbx_age_failure *fai
 int gbx_age_file_open(struct gbx_age_file **ret, int fd, struct gbx_age_identities identities,
                       enum gbx_age_failure *failure, struct gbx_error *err) {
         gbx_auto(gbx_age_file_freep) struct gbx_age_file *file = calloc(1, sizeof *file);
-        enum gbx_age_failure ignored;
+        enum gbx_age_failure ignored = GBX_AGE_NO_FAILURE;
         struct gbx_age_source source;
         int r;
 

@@ -12,7 +12,7 @@
 void gbx_age_file_key_wipe(struct gbx_age_file_key *key) { OPENSSL_cleanse(key, sizeof *key); }
 
 int gbx_age_recipient_parse(const char *text, struct gbx_age_recipient *ret, struct gbx_error *err) {
-        struct gbx_age_recipient recipient;
+        struct gbx_age_recipient recipient = {};
         int r = gbx_bech32_decode(RECIPIENT_PREFIX, text, strlen(text), recipient.public_key,
                                   sizeof recipient.public_key, err);
 

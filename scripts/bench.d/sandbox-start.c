@@ -34,7 +34,7 @@ static pid_t start(int number, char **command) {
         char *arguments[MAX_ARGUMENTS + 1] = { NULL };
         pid_t pid;
 
-        for (int i = 0; command[i] && i < MAX_ARGUMENTS; i++) {
+        for (int i = 0; i < MAX_ARGUMENTS && command[i]; i++) {
                 char *hole = strstr(command[i], "{}");
 
                 arguments[i] = command[i];
