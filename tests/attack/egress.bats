@@ -149,7 +149,8 @@ ip -6 address | wc -l'
         until [ -s "$LAB/other" ]; do sleep 0.05; done
         address=$(sed -E 's/.*inet ([0-9.]+).*/\1/' "$LAB/other")
         run job sh -c "ip route add default via \$GBX_GATEWAY; curl -s --noproxy '*' --max-time 1 http://$address:9000/ && echo REACHED; curl -s --max-time 2 -o /dev/null -w '%{http_code}' http://$address:9000/"
-        kill $other
+        pkill -f "$LAB/events2" # the function's child, not the shell that waits for it
+        wait $other || true
         [ "$output" = 403 ]
 }
 
