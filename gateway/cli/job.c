@@ -13,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_DATASETS = 64 };
-
 static void show_progress(void *userdata, double fraction) {
         gbx_cli_progress(userdata, "running", fraction);
 }
@@ -65,27 +63,14 @@ static void print_outcome(const struct gbx_cli *cli, const struct gbx_run_outcom
 }
 
 static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
-        const char *datasets[MAX_DATASETS];
-        gbx_auto(gbx_json_freep) json_t *parameters = NULL;
+        gbx_auto(gbx_cli_order_free) struct gbx_cli_order asked = { .order = { .progress = show_progress, .userdata = cli } };
         gbx_auto(gbx_run_outcome_free) struct gbx_run_outcome outcome = {};
-        struct gbx_run_order order = {
-                .algorithm = gbx_cli_option(cli, "algo"),
-                .purpose = gbx_cli_option(cli, "purpose"),
-                .datasets = datasets,
-                .progress = show_progress,
-                .userdata = cli,
-        };
         bool exact = false;
-        int r = gbx_cli_principal(cli, &order.requester, err);
+        int r = gbx_cli_order(cli, &asked, err);
 
-        while (order.dataset_count < MAX_DATASETS && (datasets[order.dataset_count] = gbx_cli_option_at(cli, "data", order.dataset_count)))
-                order.dataset_count++;
-        if (r >= 0)
-                r = gbx_cli_parameters(cli, order.purpose, &parameters, err);
         if (r < 0)
                 return r;
-        order.parameters = parameters;
-        r = gbx_run_job(cli->site, &order, &outcome, err);
+        r = gbx_run_job(cli->site, &asked.order, &outcome, err);
         gbx_cli_progress(cli, "", -1);
         if (r >= 0)
                 r = gbx_usage_exact(cli->site, cli->as, &exact, err);

@@ -101,3 +101,24 @@ int gbx_cli_parameters(const struct gbx_cli *cli, const char *purpose, json_t **
         *ret_parameters = gbx_take_ptr(parameters);
         return 0;
 }
+
+int gbx_cli_order(const struct gbx_cli *cli, struct gbx_cli_order *ret, struct gbx_error *err) {
+        struct gbx_run_order *order = &ret->order;
+        int r = gbx_cli_principal(cli, &order->requester, err);
+
+        order->algorithm = gbx_cli_option(cli, "algo");
+        order->purpose = gbx_cli_option(cli, "purpose");
+        order->datasets = ret->datasets;
+        while (order->dataset_count < gbx_array_size(ret->datasets) &&
+               (ret->datasets[order->dataset_count] = gbx_cli_option_at(cli, "data", order->dataset_count)))
+                order->dataset_count++;
+        if (r >= 0)
+                r = gbx_cli_parameters(cli, order->purpose, &ret->parameters, err);
+        order->parameters = ret->parameters;
+        return r;
+}
+
+void gbx_cli_order_free(struct gbx_cli_order *order) {
+        json_decref(order->parameters);
+        order->parameters = NULL;
+}

@@ -122,22 +122,13 @@ static int print_verdict(const struct gbx_cli *cli, const struct gbx_verdict *ve
 }
 
 static int run_explain(struct gbx_cli *cli, struct gbx_error *err) {
-        const char *datasets[GBX_APPROVAL_MAX_DATASETS];
-        gbx_auto(gbx_json_freep) json_t *parameters = NULL;
+        gbx_auto(gbx_cli_order_free) struct gbx_cli_order asked = {};
         gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
-        struct gbx_run_order order = { .algorithm = gbx_cli_option(cli, "algo"), .purpose = gbx_cli_option(cli, "purpose"),
-                                       .datasets = datasets };
-        int r = gbx_cli_principal(cli, &order.requester, err);
+        int r = gbx_cli_order(cli, &asked, err);
 
-        while (order.dataset_count < gbx_array_size(datasets) &&
-               (datasets[order.dataset_count] = gbx_cli_option_at(cli, "data", order.dataset_count)))
-                order.dataset_count++;
-        if (r >= 0)
-                r = gbx_cli_parameters(cli, order.purpose, &parameters, err);
         if (r < 0)
                 return r;
-        order.parameters = parameters;
-        r = gbx_decide_explain(cli->site, &order, &verdict, err);
+        r = gbx_decide_explain(cli->site, &asked.order, &verdict, err);
         if (r >= 0)
                 r = print_verdict(cli, &verdict, err);
         return r < 0 ? r : verdict.outcome == GBX_OUTCOME_ALLOWED ? GBX_EXIT_DONE : GBX_EXIT_DENIED;

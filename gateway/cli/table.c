@@ -64,9 +64,6 @@ static void unref_table(struct libscols_table **table) {
         scols_unref_table(*table);
 }
 
-/* For functions that consume a reference, whatever way they end. */
-#define TAKE_OVER(json) gbx_auto(gbx_json_freep) __attribute__((unused)) json_t *owned = (json)
-
 static int fill_table(struct libscols_table *table, const json_t *rows, const struct gbx_cli_column *columns,
                       struct gbx_error *err) {
         size_t index;
@@ -94,7 +91,7 @@ static int fill_table(struct libscols_table *table, const json_t *rows, const st
 
 int gbx_cli_print_rows(const struct gbx_cli *cli, json_t *rows, const struct gbx_cli_column *columns, const char *nothing,
                        struct gbx_error *err) {
-        TAKE_OVER(rows);
+        gbx_auto(gbx_json_freep) json_t *owned = rows;
         gbx_auto(unref_table) struct libscols_table *table = NULL;
         size_t index;
         json_t *row;
@@ -121,7 +118,7 @@ int gbx_cli_print_rows(const struct gbx_cli *cli, json_t *rows, const struct gbx
 
 int gbx_cli_print_object(const struct gbx_cli *cli, json_t *object, const struct gbx_cli_column *columns,
                          struct gbx_error *err) {
-        TAKE_OVER(object);
+        gbx_auto(gbx_json_freep) json_t *owned = object;
 
         if (!object)
                 return gbx_fail_memory(err);
