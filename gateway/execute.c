@@ -220,6 +220,21 @@ static int prepare_job(const struct gbx_execution *execution, struct gbx_deliver
         return 0;
 }
 
+/* An /etc of its own, so that a program finds the names of its flows without DNS. */
+static int prepare_hosts(const char *hosts, struct gbx_delivery **ret, struct gbx_error *err) {
+        gbx_auto(gbx_delivery_freep) struct gbx_delivery *etc = NULL;
+        int r = gbx_delivery_new(&etc, GBX_DELIVERY_DATA, (struct gbx_delivery_limits){ strlen(hosts) + 8192, 4 }, err);
+
+        if (r >= 0)
+                r = put_file(gbx_delivery_mount_fd(etc), "hosts", 0444, hosts, strlen(hosts), err);
+        if (r >= 0)
+                r = gbx_delivery_seal(etc, err);
+        if (r < 0)
+                return gbx_context(err, r, "/etc/hosts");
+        *ret = gbx_take_ptr(etc);
+        return 0;
+}
+
 /* --- the sandbox ---------------------------------------------------------------- */
 
 /* What the engine says of itself on its progress descriptor: one JSON object a line. */
@@ -266,22 +281,42 @@ static json_t *make_argv(const struct engine *engine, const char *entry) {
         return engine->host ? json_pack("[s, s]", engine->host, entry) : json_pack("[s]", entry);
 }
 
+/* Native jobs may not know of proxies: their connect(2) is answered by the egress proxy's side. */
+static bool redirected(const struct gbx_execution *execution, const struct engine *engine) {
+        return execution->network > 0 && !engine->host;
+}
+
+static json_t *make_network(const struct gbx_execution *execution, const struct engine *engine) {
+        if (execution->network <= 0)
+                return json_pack("{s:s}", "mode", "none");
+        if (!redirected(execution, engine))
+                return json_pack("{s:s, s:i}", "mode", "fd", "fd", execution->network);
+        return json_pack("{s:s, s:i, s:i}", "mode", "fd", "fd", execution->network, "notify_connect_fd", execution->connects);
+}
+
+static json_t *add_hosts_mount(json_t *spec, int mount) {
+        if (spec && mount >= 0 &&
+            json_array_append_new(json_object_get(spec, "mounts"), json_pack("{s:s, s:i}", "target", "/etc", "fd", mount)) < 0) {
+                json_decref(spec);
+                return NULL;
+        }
+        return spec;
+}
+
 static json_t *make_spec(const struct gbx_execution *execution, const struct engine *engine, const char *image, const char *digest,
-                         const char *entry, const int mounts[3], const struct gbx_launch_pipe pipes[3]) {
+                         const char *entry, const int mounts[4], const struct gbx_launch_pipe pipes[3]) {
         const struct gbx_execution_limits *limits = &execution->limits;
         json_t *environment = json_pack("{s:s}", "TZ", "UTC");
-        json_t *network = execution->network > 0 ? json_pack("{s:s, s:i}", "mode", "fd", "fd", execution->network)
-                                                 : json_pack("{s:s}", "mode", "none");
 
         if (environment && execution->environment)
                 (void)json_object_update((json_t *)environment, (json_t *)(uintptr_t)execution->environment);
-        return json_pack(
+        return add_hosts_mount(json_pack(
                 "{s:i, s:s, s:{s:s, s:s}, s:o, s:o, s:s,"
                 " s:[{s:s, s:i}, {s:s, s:i, s:b}, {s:s, s:i, s:b}, {s:s, s:{s:I, s:i}}],"
                 " s:{s:i}, s:n, s:i, s:i,"
                 " s:{s:I, s:I, s:I, s:I, s:I, s:I, s:i}, s:o}",
                 "version", 1, "name", execution->id, "image", "file", image, "digest", digest, "argv", make_argv(engine, entry), "env",
-                environment, "profile", execution->network > 0 && !engine->host ? "native-network" : engine->profile, "mounts",
+                environment, "profile", redirected(execution, engine) ? "native-redirect" : engine->profile, "mounts",
                 "target", "/data", "fd", mounts[0],
                 "target", "/job", "fd", mounts[1], "executable", 1,
                 "target", "/out", "fd", mounts[2], "writable", 1,
@@ -290,12 +325,12 @@ static json_t *make_spec(const struct gbx_execution *execution, const struct eng
                 "limits", "wall_ms", (json_int_t)limits->wall_ms, "cpu_ms", (json_int_t)limits->cpu_ms, "memory_bytes",
                 (json_int_t)limits->memory_bytes, "pids", (json_int_t)limits->processes, "open_files",
                 (json_int_t)limits->open_files, "file_bytes", (json_int_t)limits->output_bytes, "denials", DENIALS,
-                "network", network);
+                "network", make_network(execution, engine)), mounts[3]);
 }
 
-/* Runs gbx-sandbox over the three mounts; fills `sandbox`, `end` and `error_bytes`. */
+/* Runs gbx-sandbox over the mounts (the last one may be -1); fills `sandbox`, `end` and `error_bytes`. */
 static int launch(const struct gbx_execution *execution, const struct engine *engine, const char *image, const char *digest,
-                  const char *entry, const int mounts[3], struct gbx_execution_result *result, struct gbx_error *err) {
+                  const char *entry, const int mounts[4], struct gbx_execution_result *result, struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) char *program = NULL;
         gbx_auto(free_listener) struct listener listener = { .execution = execution };
         gbx_auto(gbx_json_freep) json_t *spec = NULL;
@@ -313,10 +348,16 @@ static int launch(const struct gbx_execution *execution, const struct engine *en
                 r = spec ? 0 : gbx_fail_memory(err);
         }
         if (r >= 0) {
-                const int descriptors[4] = { mounts[0], mounts[1], mounts[2], execution->network };
-                struct gbx_launch start = { program, spec, descriptors, execution->network > 0 ? 4 : 3, pipes, 3 };
+                int descriptors[6] = { mounts[0], mounts[1], mounts[2] };
+                size_t count = 3;
 
-                r = gbx_launch_run(&start, &result->sandbox, err);
+                if (execution->network > 0)
+                        descriptors[count++] = execution->network;
+                if (redirected(execution, engine))
+                        descriptors[count++] = execution->connects;
+                if (mounts[3] >= 0)
+                        descriptors[count++] = mounts[3];
+                r = gbx_launch_run(&(struct gbx_launch){ program, spec, descriptors, count, pipes, 3 }, &result->sandbox, err);
         }
         if (r >= 0) {
                 result->end = gbx_take_ptr(listener.end);
@@ -338,9 +379,9 @@ void gbx_execution_result_free(struct gbx_execution_result *result) {
 int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_result *ret, struct gbx_error *err) {
         const struct engine *engine = find_engine(execution->engine);
         gbx_auto(gbx_execution_result_free) struct gbx_execution_result result = {};
-        gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL, *job = NULL;
+        gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL, *job = NULL, *etc = NULL;
         gbx_auto(gbx_free_pointer) char *image = NULL, *entry = NULL;
-        int mounts[3], r;
+        int mounts[4], r;
 
         if (!engine)
                 return gbx_fail(err, -EINVAL, "there is no engine '%s'", execution->engine);
@@ -349,6 +390,8 @@ int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_resu
                 r = deliver_data(execution, &data, err);
         if (r >= 0)
                 r = prepare_job(execution, &job, &entry, err);
+        if (r >= 0 && execution->hosts && redirected(execution, engine))
+                r = prepare_hosts(execution->hosts, &etc, err);
         if (r >= 0)
                 r = gbx_delivery_new(&result.out, GBX_DELIVERY_OUTPUT,
                                      (struct gbx_delivery_limits){ execution->limits.output_bytes, execution->limits.output_files }, err);
@@ -357,6 +400,7 @@ int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_resu
         mounts[0] = gbx_delivery_mount_fd(data);
         mounts[1] = gbx_delivery_mount_fd(job);
         mounts[2] = gbx_delivery_mount_fd(result.out);
+        mounts[3] = etc ? gbx_delivery_mount_fd(etc) : -1;
         r = launch(execution, engine, image, result.image, entry, mounts, &result, err);
         if (r >= 0)
                 r = gbx_delivery_seal(result.out, err);

@@ -34,6 +34,8 @@ struct gbx_execution {
         struct gbx_execution_limits limits;
         bool dummy; /* deliver dummy twins (dummy.h) in place of the data; no key is touched */
         int network;               /* descriptor of a prepared network namespace; 0: the job gets an empty one */
+        int connects;              /* answers connect(2) of a native job (egress/redirect.h); used with `network` only */
+        const char *hosts;         /* becomes /etc/hosts; NULL: the image's own */
         const json_t *environment; /* of the job, beside TZ; NULL: nothing */
         const char *trust;         /* PEM, becomes /job/trust.pem; NULL: none */
         void (*progress)(void *userdata, double fraction);

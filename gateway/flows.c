@@ -8,6 +8,7 @@
 #include "gateway/install.h"
 #include "gateway/store/view.h"
 #include "policy/flows.h"
+#include "policy/host.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct gbx_flows {
         struct gbx_egress *egress;
         json_t *environment;
         struct gbx_buffer trust; /* what the job trusts */
+        struct gbx_buffer hosts; /* its /etc/hosts */
 };
 
 static void free_json(json_t **json) { json_decref(*json); }
@@ -29,6 +31,7 @@ static void free_flows(struct gbx_flows **flows) {
                 return;
         json_decref((*flows)->environment);
         gbx_buffer_free(&(*flows)->trust);
+        gbx_buffer_free(&(*flows)->hosts);
         free(*flows);
         *flows = NULL;
 }
@@ -157,6 +160,32 @@ static int add_settings(struct gbx_site *site, json_t *config, uint64_t *ret_rat
         return 0;
 }
 
+/* Programs that know nothing of proxies resolve names themselves: each name of a rule gets an address out of a range
+ * that no network uses (RFC 2544), in their /etc/hosts, and the proxy takes it back to the name. */
+static int add_aliases(struct gbx_flows *flows, const struct gbx_run_plan *plan, json_t *config, struct gbx_error *err) {
+        const struct gbx_policy_flow *rules = plan->policy->flows.items;
+        gbx_auto(free_json) json_t *seen = json_object();
+        json_t *aliases = json_object();
+        int r = json_object_set_new(config, "aliases", aliases) < 0 ? gbx_fail_memory(err) : 0;
+
+        if (r >= 0)
+                r = gbx_buffer_append_text(&flows->hosts, "127.0.0.1 localhost\n", err);
+        for (size_t i = 0; i < plan->policy->flows.count && r >= 0; i++) {
+                struct gbx_authority host;
+                char address[16];
+
+                if (rules[i].host[0] == '*' || gbx_host_parse(rules[i].host, strlen(rules[i].host), &host, NULL) < 0 || host.address ||
+                    json_object_get(seen, host.host))
+                        continue;
+                (void)snprintf(address, sizeof address, "198.18.0.%u", (unsigned)(i + 1) & 0xff);
+                if (json_object_set_new(seen, host.host, json_true()) < 0 ||
+                    json_object_set_new(aliases, address, json_string(host.host)) < 0)
+                        return gbx_fail_memory(err);
+                r = gbx_buffer_printf(&flows->hosts, err, "%s %s\n", address, host.host);
+        }
+        return r;
+}
+
 static int add_needs(struct gbx_flows *flows, const struct gbx_run_plan *plan, json_t *config, struct gbx_error *err) {
         const struct gbx_policy_flow *rules = plan->policy->flows.items;
         bool inspects = false, scans = false;
@@ -187,6 +216,8 @@ static int make_config(struct gbx_flows *flows, const struct gbx_run_plan *plan,
                 r = gbx_fail_memory(err);
         if (r >= 0)
                 r = add_needs(flows, plan, config, err);
+        if (r >= 0)
+                r = add_aliases(flows, plan, config, err);
         if (r >= 0)
                 r = add_settings(flows->site, config, ret_rate, err);
         if (r >= 0)
@@ -267,6 +298,8 @@ int gbx_flows_start(struct gbx_flows **ret, struct gbx_site *site, const struct 
 
 void gbx_flows_prepare(const struct gbx_flows *flows, struct gbx_execution *execution) {
         execution->network = gbx_egress_namespace(flows->egress);
+        execution->connects = gbx_egress_connects(flows->egress);
+        execution->hosts = gbx_buffer_text(&flows->hosts);
         execution->environment = flows->environment;
         execution->trust = gbx_buffer_text(&flows->trust);
 }

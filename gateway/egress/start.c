@@ -4,8 +4,10 @@
 #include "base/cleanup.h"
 #include "base/crypto.h"
 #include "base/file.h"
+#include "gateway/egress/redirect.h"
 #include "runtime/sandbox/network.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <poll.h>
@@ -28,6 +30,7 @@ enum { LINE_LIMIT = 64 * 1024, MESSAGE_LIMIT = 4096, READY_MS = 20000, STOP_MS =
 struct gbx_egress {
         struct gbx_network network;
         char address[32];
+        struct gbx_redirect *redirect;
         char *control_path;
         pid_t pid;
         int events, messages; /* read ends */
@@ -268,6 +271,13 @@ static int make_network(struct gbx_egress *egress, uint64_t rate, struct gbx_err
         return 0;
 }
 
+static int start_redirect(struct gbx_egress *egress, struct gbx_error *err) {
+        struct sockaddr_in proxy = { .sin_family = AF_INET, .sin_port = htons(GBX_EGRESS_PORT) };
+
+        (void)inet_pton(AF_INET, egress->network.gateway_address, &proxy.sin_addr);
+        return gbx_redirect_new(&egress->redirect, egress->network.job, &proxy, err);
+}
+
 int gbx_egress_start(struct gbx_egress **ret, const struct gbx_egress_options *options, struct gbx_error *err) {
         gbx_auto(gbx_egress_stopp) struct gbx_egress *egress = calloc(1, sizeof *egress);
         int r;
@@ -282,6 +292,9 @@ int gbx_egress_start(struct gbx_egress **ret, const struct gbx_egress_options *o
         r = start_proxy(egress, options, err);
         if (r < 0)
                 return r;
+        r = start_redirect(egress, err);
+        if (r < 0)
+                return r;
         r = pthread_create(&egress->reader, NULL, read_records, egress);
         if (r != 0) {
                 errno = r;
@@ -293,6 +306,7 @@ int gbx_egress_start(struct gbx_egress **ret, const struct gbx_egress_options *o
 }
 
 int gbx_egress_namespace(const struct gbx_egress *egress) { return egress->network.job; }
+int gbx_egress_connects(const struct gbx_egress *egress) { return gbx_redirect_socket(egress->redirect); }
 const char *gbx_egress_address(const struct gbx_egress *egress) { return egress->address; }
 
 json_t *gbx_egress_environment(const struct gbx_egress *egress) {
@@ -329,6 +343,7 @@ static int end_process(struct gbx_egress *egress, int *ret_status) {
 int gbx_egress_stop(struct gbx_egress *egress, struct gbx_error *err) {
         int status = 0, r = 0;
 
+        egress->redirect = gbx_redirect_free(egress->redirect);
         if (egress->pid > 0)
                 r = end_process(egress, &status);
         if (egress->reading)

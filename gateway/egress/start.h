@@ -8,6 +8,7 @@
  *   struct gbx_egress_options options = { .program = path, .config = config, .take = take, .userdata = run };
  *   gbx_egress_start(&egress, &options, err);
  *   … run the sandbox with "network": {"mode": "fd", "fd": gbx_egress_namespace(egress)}
+ *     (and "notify_connect_fd": gbx_egress_connects(egress), for programs that know nothing of proxies)
  *     and the proxy variables of gbx_egress_environment …
  *   gbx_egress_stop(egress, err);
  */
@@ -37,6 +38,8 @@ int gbx_egress_start(struct gbx_egress **ret, const struct gbx_egress_options *o
 
 /* Descriptor of the job's network namespace; belongs to the object. */
 int gbx_egress_namespace(const struct gbx_egress *egress);
+/* Descriptor for the sandbox spec's network.notify_connect_fd (redirect.h); belongs to the object. */
+int gbx_egress_connects(const struct gbx_egress *egress);
 /* "10.201.0.1:3128" */
 const char *gbx_egress_address(const struct gbx_egress *egress);
 /* A new object with http_proxy, https_proxy, all_proxy and their upper-case forms. */

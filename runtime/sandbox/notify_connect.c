@@ -2,10 +2,15 @@
 
 #include "base/cleanup.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+enum { PIDFD_OF_THREAD = O_EXCL }; /* PIDFD_THREAD of newer headers */
 
 /* Copies the address, and makes sure that it came from the process that still waits for us. */
 static int copy_address(int listener, const struct seccomp_notif *notification, struct gbx_connect_request *request) {
@@ -23,16 +28,40 @@ static int copy_address(int listener, const struct seccomp_notif *notification, 
         return 0;
 }
 
+/* The flags of the descriptor that the job names, which must be a socket. Before Linux 6.9 only a process's first thread
+ * can be asked; the others then get a socket that blocks, as most are. */
+static int read_flags(const struct seccomp_notif *notification, int *ret_flags) {
+        int process = (int)syscall(SYS_pidfd_open, (pid_t)notification->pid, PIDFD_OF_THREAD);
+        gbx_auto(gbx_close_fd) int pidfd = process >= 0 ? process : (int)syscall(SYS_pidfd_open, (pid_t)notification->pid, 0);
+        gbx_auto(gbx_close_fd) int fd = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, (int)notification->data.args[0], 0);
+        socklen_t size = sizeof(int);
+        int type = 0;
+
+        if (pidfd < 0)
+                return 0;
+        if (fd < 0)
+                return -errno;
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+                return -errno; /* ENOTSOCK */
+        if (type != SOCK_STREAM)
+                return -EPROTOTYPE;
+        *ret_flags = fcntl(fd, F_GETFL);
+        return 0;
+}
+
 int gbx_connect_forward(struct gbx_connects *connects, int listener, const struct seccomp_notif *notification) {
         struct gbx_connect_request request = { .version = GBX_CONNECT_VERSION };
+        int flags = 0, r;
         size_t at = 0;
-        int r;
 
         while (at < GBX_CONNECT_PENDING && connects->pending[at].used)
                 at++;
         if (at == GBX_CONNECT_PENDING)
                 return -EAGAIN;
-        r = copy_address(listener, notification, &request);
+        r = read_flags(notification, &flags);
+        if (r < 0)
+                return r;
+        r = copy_address(listener, notification, &request); /* checks last of all that the caller still waits */
         if (r < 0)
                 return r;
         request.sequence = connects->next_sequence++;
@@ -42,6 +71,7 @@ int gbx_connect_forward(struct gbx_connects *connects, int listener, const struc
         connects->pending[at].sequence = request.sequence;
         connects->pending[at].id = notification->id;
         connects->pending[at].place = (int)notification->data.args[0];
+        connects->pending[at].flags = flags;
         return 0;
 }
 
@@ -60,11 +90,14 @@ static void refuse_all(struct gbx_connects *connects, int listener) {
         connects->socket = -1;
 }
 
-/* The connected socket takes the number of the job's own. */
-static int inject(int listener, uint64_t id, int place, int socket) {
+/* The connected socket takes the number of the job's own, and what it does when it would have to wait. Whether that
+ * number is closed on execve(2) cannot be seen from here; a leak into a program of the job's own is the lesser surprise. */
+static int inject(int listener, uint64_t id, int place, int flags, int socket) {
         struct seccomp_notif_addfd add = { .id = id, .flags = SECCOMP_ADDFD_FLAG_SETFD, .srcfd = (uint32_t)socket,
                                            .newfd = (uint32_t)place };
 
+        if (fcntl(socket, F_SETFL, flags & O_NONBLOCK) < 0)
+                return errno;
         return ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0 ? errno : 0;
 }
 
@@ -95,7 +128,7 @@ int gbx_connect_answer(struct gbx_connects *connects, int listener) {
                 if (answer.error == 0)
                         answer.error = socket < 0 ? EIO
                                                   : inject(listener, connects->pending[i].id,
-                                                           connects->pending[i].place, socket);
+                                                           connects->pending[i].place, connects->pending[i].flags, socket);
                 tell(listener, connects->pending[i].id, answer.error < 0 ? EIO : answer.error);
         }
         return 0;

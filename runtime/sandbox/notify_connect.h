@@ -49,6 +49,7 @@ struct gbx_connects {
                 uint32_t sequence;
                 uint64_t id; /* of the notification */
                 int place;   /* the job's own descriptor */
+                int flags;   /* of its open file, for O_NONBLOCK */
         } pending[GBX_CONNECT_PENDING];
 };
 

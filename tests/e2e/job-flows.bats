@@ -76,3 +76,25 @@ setup() {
         run -0 gbx flows ls --as admin
         gbx audit verify --as audit
 }
+
+@test "a job that knows nothing of proxies reaches its flows by connect(2), and no trick of it reaches more" {
+        gcc -static -O1 -w -o "$FOLDER/redirect" tests/fixtures/egress/redirect.c -pthread
+        sed 's/with-flows/redirected/; s/^ *processes:.*/  processes: 32/; s|paths: \["/v1/"\]|paths: ["/v1/"], breaker-failures: 1000, connections: 1000|' \
+                "$FOLDER/flows.yaml" >"$FOLDER/redirected.yaml"
+        gbx policy apply "$FOLDER/redirected.yaml" --as admin
+        digest=$(submit "$FOLDER/redirect")
+        approve "$digest" redirected
+        run outside env PATH="$PATH" gbx job run --algo "$digest" --purpose redirected --data credit --param by=home --as bank-a
+        echo "$output"
+        gbx audit ls --json --as audit | jq -c ".[]" >"$FOLDER/entries"
+        grep '"run.end"' "$FOLDER/entries" | tail -1
+        grep '"run.end"' "$FOLDER/entries" | tail -1 | grep -q '"exit":0'
+        # The attempts on other places are entries, with the address that was asked for.
+        for place in 93.184.216.34 169.254.169.254 127.0.0.1 198.18.77.77; do
+                grep '"flow.refused"' "$FOLDER/entries" | grep -q "tunnel://$place:80"
+        done
+        # Only the name that the policy grants was ever opened.
+        run -0 jq -rs '[.[] | select(.action=="flow.opened") | .details.destination] | unique | join(" ")' "$FOLDER/entries"
+        echo "opened: $output"
+        [ "$output" = http://plain.test:80 ]
+}

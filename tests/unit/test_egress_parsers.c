@@ -1,10 +1,12 @@
 /* What a job sends to the proxy: HTTP heads and chunks, SOCKS messages, TLS hellos. */
 #include "gateway/egress/hello.h"
 #include "gateway/egress/http.h"
+#include "gateway/egress/redirect.h"
 #include "gateway/egress/socks.h"
 
 #include "base/cleanup.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -342,11 +344,39 @@ static void test_not_hello(void **state) {
         assert_int_equal(gbx_hello_parse(huge, sizeof huge, &hello, NULL), -EINVAL);
 }
 
+static void test_redirect(void **state) {
+        const struct sockaddr_in proxy = { .sin_family = AF_INET, .sin_port = htons(3128), .sin_addr.s_addr = htonl(0x0ac90001) };
+        struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(80), .sin_addr.s_addr = htonl(0xc6120001) };
+        struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(443) };
+        static const uint8_t four_bytes[] = { 5, 1, 0, 1, 198, 18, 0, 1, 0, 80 }, mapped_bytes[] = { 5, 1, 0, 1, 10, 0, 0, 1, 1, 187 };
+        uint8_t request[GBX_REDIRECT_REQUEST_SIZE];
+
+        (void)state;
+        assert_int_equal(gbx_redirect_request(&four, sizeof four, &proxy, request), sizeof four_bytes);
+        assert_memory_equal(request, four_bytes, sizeof four_bytes);
+        assert_int_equal(gbx_redirect_request(&four, sizeof four - 1, &proxy, request), -EINVAL);
+        assert_int_equal(gbx_redirect_request(&four, 1, &proxy, request), -EINVAL);
+        assert_int_equal(gbx_redirect_request(&proxy, sizeof proxy, &proxy, request), 0);
+        four.sin_port = 0;
+        assert_int_equal(gbx_redirect_request(&four, sizeof four, &proxy, request), -ECONNREFUSED);
+        four.sin_family = AF_UNSPEC;
+        assert_int_equal(gbx_redirect_request(&four, sizeof four, &proxy, request), -EAFNOSUPPORT);
+        assert_int_equal(inet_pton(AF_INET6, "2001:db8::1", &six.sin6_addr), 1);
+        assert_int_equal(gbx_redirect_request(&six, sizeof six, &proxy, request), 22);
+        assert_int_equal(request[3], 4);
+        assert_memory_equal(request + 4, &six.sin6_addr, 16);
+        assert_int_equal(gbx_redirect_request(&six, 16, &proxy, request), -EINVAL);
+        assert_int_equal(inet_pton(AF_INET6, "::ffff:10.0.0.1", &six.sin6_addr), 1);
+        assert_int_equal(gbx_redirect_request(&six, sizeof six, &proxy, request), sizeof mapped_bytes);
+        assert_memory_equal(request, mapped_bytes, sizeof mapped_bytes);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_requests),  cmocka_unit_test(test_rewriting), cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_responses), cmocka_unit_test(test_chunks),    cmocka_unit_test(test_socks),
                 cmocka_unit_test(test_hello),     cmocka_unit_test(test_not_hello),
+                cmocka_unit_test(test_redirect),
         };
 
         return cmocka_run_group_tests_name("egress parsers", tests, NULL, NULL);
