@@ -30,6 +30,7 @@ static const int allowed_syscalls[] = {
         SCMP_SYS(time),          SCMP_SYS(getrandom),     SCMP_SYS(getpid),        SCMP_SYS(rt_sigreturn),
         SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(alarm),         SCMP_SYS(exit),
         SCMP_SYS(exit_group),    SCMP_SYS(restart_syscall), SCMP_SYS(lseek),
+        SCMP_SYS(splice),        SCMP_SYS(pipe2),
 };
 
 /* Calls that are allowed with some arguments only. */
@@ -45,6 +46,7 @@ static const struct {
         { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_SETFL, 0 } },
         { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_GETFD, 0 } },
         { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_SETFD, 0 } },
+        { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_SETPIPE_SZ, 0 } },
         { SCMP_SYS(ioctl), .comparison = { 1, SCMP_CMP_EQ, 0x541b /* FIONREAD */, 0 } },
 };
 

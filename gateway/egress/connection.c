@@ -77,8 +77,9 @@ void gbx_connection_work(struct gbx_connection *connection) {
 static void on_client_read(struct bufferevent *client, void *userdata) {
         struct gbx_connection *connection = userdata;
 
-        (void)client;
         connection->active_ms = gbx_proxy_now_ms();
+        if (connection->stage == GBX_STAGE_EXCHANGE || connection->stage == GBX_STAGE_TUNNEL)
+                gbx_relay_read(connection, client);
         gbx_connection_work(connection);
 }
 
@@ -113,9 +114,9 @@ static void on_client_write(struct bufferevent *client, void *userdata) {
         switch (connection->stage) {
         case GBX_STAGE_EXCHANGE:
         case GBX_STAGE_TUNNEL:
-                if (connection->server && !connection->server_done)
+                if (connection->server && !connection->server_done && !connection->splices[GBX_RESPONSE])
                         (void)bufferevent_enable(connection->server, EV_READ);
-                if (connection->stage == GBX_STAGE_TUNNEL)
+                if (connection->stage == GBX_STAGE_TUNNEL && !connection->splices[GBX_RESPONSE])
                         gbx_tunnel_relay(connection, GBX_RESPONSE);
                 break;
         default:
@@ -147,8 +148,9 @@ static void on_client_event(struct bufferevent *client, short events, void *user
 static void on_server_read(struct bufferevent *server, void *userdata) {
         struct gbx_connection *connection = userdata;
 
-        (void)server;
         connection->active_ms = gbx_proxy_now_ms();
+        if (connection->stage == GBX_STAGE_EXCHANGE || connection->stage == GBX_STAGE_TUNNEL)
+                gbx_relay_read(connection, server);
         if (connection->stage == GBX_STAGE_EXCHANGE)
                 gbx_response_read(connection);
         else if (connection->stage == GBX_STAGE_TUNNEL)
@@ -162,6 +164,8 @@ static void on_server_write(struct bufferevent *server, void *userdata) {
 
         (void)server;
         if (connection->stage != GBX_STAGE_EXCHANGE && connection->stage != GBX_STAGE_TUNNEL)
+                return;
+        if (connection->splices[GBX_REQUEST])
                 return;
         if (!connection->client_done)
                 (void)bufferevent_enable(connection->client, EV_READ);
@@ -231,6 +235,8 @@ void gbx_connection_free(struct gbx_connection *connection) {
 
 void gbx_connection_drop_server(struct gbx_connection *connection) {
         gbx_upstream_cancel(connection);
+        for (size_t i = 0; i < 2; i++)
+                connection->splices[i] = gbx_splice_free(connection->splices[i]);
         if (connection->server) {
                 bufferevent_setcb(connection->server, NULL, NULL, NULL, NULL);
                 bufferevent_free(connection->server);

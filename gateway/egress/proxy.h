@@ -10,6 +10,7 @@
  *   request.c     HTTP from the job: head, match, body, content scan
  *   response.c    HTTP from the server
  *   tunnel.c      CONNECT and SOCKS: hello, verification, inspection, passing on
+ *   relay.c       bytes in large pieces, and inside the kernel
  *   upstream.c    resolve, check the address, connect, TLS
  *   flow.c        accounts and records of flows
  *
@@ -129,6 +130,7 @@ struct gbx_connection {
         struct gbx_authority target;
         const struct gbx_flow_rule *tunnel_rule;
         bool client_done, server_done; /* that side has said all */
+        struct gbx_splice *splices[2]; /* by direction; NULL: the buffers move its bytes */
 
         /* An exchange. */
         struct gbx_http_head request, response;
@@ -194,6 +196,16 @@ void gbx_tunnel_verified(struct gbx_connection *connection, enum gbx_refusal ref
 void gbx_tunnel_start(struct gbx_connection *connection); /* the server is there */
 void gbx_tunnel_relay(struct gbx_connection *connection, enum gbx_direction direction);
 void gbx_tunnel_closed(struct gbx_connection *connection, enum gbx_direction direction);
+
+/* --- relay.c --- */
+/* Takes more of what waits in a plain socket than the buffer's own read does, into its input. Nothing under a rate. */
+void gbx_relay_read(const struct gbx_connection *connection, struct bufferevent *side);
+/* Writes what can be written now, without waiting for the loop. Nothing under a rate. */
+void gbx_relay_write(const struct gbx_connection *connection, struct bufferevent *side);
+/* Hands a direction to the kernel if it carries much, unread and at no set rate, and its buffers are empty; otherwise
+ * changes nothing. The connection may then end from a callback only. */
+void gbx_splice_start(struct gbx_connection *connection, enum gbx_direction direction);
+struct gbx_splice *gbx_splice_free(struct gbx_splice *splice);
 
 /* --- upstream.c --- */
 /* Gets `connection->server` connected to the flow's host; then calls gbx_request_send, gbx_tunnel_start or

@@ -133,6 +133,15 @@ static enum gbx_refusal pass_body(struct gbx_connection *connection, bool *ret_d
         return refusal;
 }
 
+/* Out with what came in, and back to the server for more unless the client is slow. */
+static void pass_on(struct gbx_connection *connection) {
+        gbx_relay_write(connection, connection->client);
+        if (evbuffer_get_length(bufferevent_get_output(connection->client)) > GBX_RELAY_HIGH)
+                (void)bufferevent_disable(connection->server, EV_READ); /* on_client_write comes back */
+        else
+                gbx_splice_start(connection, GBX_RESPONSE);
+}
+
 void gbx_response_read(struct gbx_connection *connection) {
         enum gbx_refusal refusal = GBX_REFUSAL_NONE;
         bool done = false;
@@ -147,8 +156,8 @@ void gbx_response_read(struct gbx_connection *connection) {
                 gbx_connection_refuse(connection, refusal);
         else if (done)
                 gbx_exchange_finish(connection);
-        else if (evbuffer_get_length(bufferevent_get_output(connection->client)) > GBX_RELAY_HIGH)
-                (void)bufferevent_disable(connection->server, EV_READ); /* on_client_write comes back */
+        else
+                pass_on(connection);
 }
 
 void gbx_response_closed(struct gbx_connection *connection, bool clean) {
@@ -171,6 +180,7 @@ void gbx_response_closed(struct gbx_connection *connection, bool clean) {
 void gbx_exchange_finish(struct gbx_connection *connection) {
         bool keep_server = !connection->response.close;
 
+        gbx_relay_write(connection, connection->client); /* the client need not wait for the record */
         gbx_flow_end(connection, GBX_REFUSAL_NONE);
         if (!connection->keep) {
                 gbx_connection_flush(connection);

@@ -190,8 +190,11 @@ void gbx_tunnel_relay(struct gbx_connection *connection, enum gbx_direction dire
                         return;
                 }
         }
+        gbx_relay_write(connection, to);
         if (evbuffer_get_length(output) > GBX_RELAY_HIGH)
                 (void)bufferevent_disable(from, EV_READ); /* the other side's write callback comes back */
+        else
+                gbx_splice_start(connection, direction);
         if (connection->client_done || connection->server_done)
                 gbx_tunnel_closed(connection, connection->client_done ? GBX_REQUEST : GBX_RESPONSE);
 }
