@@ -49,7 +49,7 @@ struct gbx_execution_limits gbx_execution_limits(const struct gbx_policy *policy
 
 /* --- /data -------------------------------------------------------------------- */
 
-static int deliver_dataset(int site, const json_t *dataset, struct gbx_delivery *data, struct gbx_error *err) {
+int gbx_execution_deliver(int site, const json_t *dataset, struct gbx_delivery *data, struct gbx_error *err) {
         const char *name = json_string_value(json_object_get(dataset, "name"));
         const char *stored = json_string_value(json_object_get(dataset, "stored"));
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
@@ -113,7 +113,7 @@ static int deliver_data(const struct gbx_execution *execution, struct gbx_delive
                 return r;
         json_array_foreach(execution->datasets, index, dataset) {
                 r = execution->dummy ? deliver_twin(execution->site, dataset, data, err)
-                                     : deliver_dataset(execution->site, dataset, data, err);
+                                     : gbx_execution_deliver(execution->site, dataset, data, err);
                 if (r < 0)
                         return gbx_context(err, r, "dataset '%s'", json_string_value(json_object_get(dataset, "name")));
         }

@@ -53,5 +53,8 @@ struct gbx_execution_result {
 /* The limits that a policy sets. */
 struct gbx_execution_limits gbx_execution_limits(const struct gbx_policy *policy);
 
+/* Decrypts one dataset, a row of the view's table, into a file of its name. */
+int gbx_execution_deliver(int site, const json_t *dataset, struct gbx_delivery *data, struct gbx_error *err);
+
 int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_result *ret, struct gbx_error *err);
 void gbx_execution_result_free(struct gbx_execution_result *result);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "gateway/egress/start.h"
 #include "gateway/egress/tls.h"
+#include "gateway/flow_values.h"
 #include "gateway/install.h"
 #include "gateway/store/view.h"
 #include "policy/flows.h"
@@ -258,6 +259,7 @@ int gbx_flows_start(struct gbx_flows **ret, struct gbx_site *site, const struct 
         gbx_auto(gbx_free_pointer) char *program = NULL, *control = NULL;
         gbx_auto(free_json) json_t *config = NULL;
         struct gbx_egress_options options = { .take = take_record };
+        gbx_auto(gbx_close_fd) int values = -1;
         int r;
 
         if (plan->policy->network != GBX_NETWORK_FLOWS)
@@ -268,6 +270,8 @@ int gbx_flows_start(struct gbx_flows **ret, struct gbx_site *site, const struct 
         flows->site = site;
         (void)snprintf(flows->id, sizeof flows->id, "%s", id);
         r = make_config(flows, plan, &config, &options.rate, err);
+        if (r >= 0 && json_object_get(config, "scan-rules"))
+                r = options.tokens = values = gbx_flow_values(site, plan, id, err);
         if (r >= 0)
                 r = gather_trust(flows, config, err);
         if (r >= 0)

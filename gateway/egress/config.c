@@ -34,6 +34,7 @@ static const struct gbx_field config_fields[] = {
         { "client-certificates", GBX_FIELD_JSON, CONFIG(client_certificates) },
         { "scan-rules", GBX_FIELD_TEXT, CONFIG(scan_rules) },
         { "scan-values", GBX_FIELD_JSON, CONFIG(scan_values) },
+        { "scan-tokens", GBX_FIELD_NUMBER, CONFIG(scan_tokens), .minimum = 3, .maximum = 65535 },
         { "used-today", GBX_FIELD_JSON, CONFIG(used_today) },
         { "limits", GBX_FIELD_JSON, DRAFT(limits) },
         { "confine", GBX_FIELD_BOOLEAN, CONFIG(confine) },
@@ -220,6 +221,7 @@ static int check(struct draft *draft, struct gbx_error *err) {
 int gbx_egress_config_parse(struct gbx_egress_config *ret, const void *data, size_t size, struct gbx_error *err) {
         gbx_auto(free_draft) struct draft draft = {
                 .config = { .control = UINT64_MAX,
+                            .scan_tokens = UINT64_MAX,
                             .confine = true,
                             .limits = { .connections = 2048, .head_ms = 10000, .idle_ms = 60000, .connect_ms = 10000,
                                         .duration_ms = HOUR_MS, .minimum_rate = 64, .failures = 500 } },

@@ -16,6 +16,7 @@
  *     "client-certificates": {"bank": {"certificate": PEM, "key": PEM}},
  *     "scan-rules": YAML,            gateway/release/scan.h; needed where a rule scans
  *     "scan-values": {"identity": ["…"]},               exact values that must not leave, by rule name
+ *     "scan-tokens": 7,              descriptor: identifiers of the datasets, which must not leave (tokens.h); optional
  *     "used-today": {"scores": {"request-bytes": 0, "response-bytes": 0}},
  *     "limits": {"connections": 2048, "head-ms": 10000, "idle-ms": 60000, "connect-ms": 10000,
  *                "duration-ms": 3600000, "minimum-rate": 64, "failures": 500},
@@ -51,7 +52,7 @@ struct gbx_egress_config {
         char **datasets;
         int listen[GBX_EGRESS_MAX_LISTENERS];
         size_t listen_count;
-        uint64_t events, control; /* control: UINT64_MAX without one */
+        uint64_t events, control, scan_tokens; /* the last two: UINT64_MAX without one */
         struct gbx_flow_rules rules;
         char **nameservers;
         const json_t *hosts, *aliases, *client_certificates, *scan_values, *used_today; /* objects or NULL, checked */

@@ -146,6 +146,12 @@ static int set_up_scan(struct gbx_proxy *proxy, struct gbx_error *err) {
         r = gbx_scan_rules_parse(&proxy->scan, "scan-rules", config->scan_rules, strlen(config->scan_rules), NULL, err);
         if (r < 0)
                 return r;
+        if (config->scan_tokens != UINT64_MAX) {
+                r = gbx_tokens_read(&proxy->tokens, (int)config->scan_tokens, err);
+                if (r < 0)
+                        return gbx_context(err, r, "scan-tokens");
+                (void)close((int)config->scan_tokens);
+        }
         json_object_foreach((json_t *)(uintptr_t)config->scan_values, name, values) {
                 size_t i;
                 json_t *value;
@@ -285,6 +291,7 @@ struct gbx_proxy *gbx_proxy_free(struct gbx_proxy *proxy) {
                 event_base_free(proxy->base);
         gbx_tls_free(proxy->tls);
         gbx_scan_rules_free(proxy->scan);
+        gbx_tokens_free(proxy->tokens);
         free(proxy->lanes);
         free(proxy);
         return NULL;

@@ -24,6 +24,7 @@
 #include "gateway/egress/http.h"
 #include "gateway/egress/record.h"
 #include "gateway/egress/tls.h"
+#include "gateway/egress/tokens.h"
 #include "gateway/release/scan.h"
 
 #include <event2/buffer.h>
@@ -62,6 +63,7 @@ struct gbx_proxy {
         struct evdns_base *dns;
         struct gbx_tls *tls;
         struct gbx_scan_rules *scan;
+        struct gbx_tokens *tokens; /* NULL: none to look for */
         struct gbx_recorder *recorder;
         struct gbx_lane *lanes; /* one a rule, same order */
         struct evconnlistener *listeners[GBX_EGRESS_MAX_LISTENERS];

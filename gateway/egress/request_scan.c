@@ -17,6 +17,13 @@ static int note(const struct gbx_scan_match *match, void *userdata) {
 }
 
 static int scan(struct gbx_connection *connection, const struct gbx_buffer *text) {
+        const struct gbx_tokens *tokens = connection->proxy->tokens;
+
+        if (tokens && gbx_tokens_find(tokens, gbx_buffer_text(text), text->size)) {
+                (void)snprintf(connection->flow.scan_rule, sizeof connection->flow.scan_rule, "dataset-identifier");
+                connection->flow.scan_matches++;
+                return 1;
+        }
         return gbx_scan(connection->proxy->scan, gbx_buffer_text(text), text->size, note, &connection->flow, NULL);
 }
 

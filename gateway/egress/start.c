@@ -84,6 +84,7 @@ static int write_config(const struct gbx_egress_options *options, const struct c
         if (!config || json_object_set_new(config, "version", json_integer(1)) < 0 ||
             json_object_set_new(config, "listen", json_pack("[i]", ends->listen)) < 0 ||
             json_object_set_new(config, "events", json_integer(ends->events)) < 0 ||
+            (options->tokens > 0 && json_object_set_new(config, "scan-tokens", json_integer(options->tokens)) < 0) ||
             (ends->control >= 0 && json_object_set_new(config, "control", json_integer(ends->control)) < 0) ||
             !(text = json_dumps(config, JSON_COMPACT)))
                 r = gbx_fail_memory(err);
@@ -112,8 +113,11 @@ static int open_pipe(int *ret_read, int *ret_write, struct gbx_error *err) {
 
 static void destroy_actions(posix_spawn_file_actions_t *actions) { (void)posix_spawn_file_actions_destroy(actions); }
 
-static int spawn(struct gbx_egress *egress, const char *program, const struct child_ends *ends, struct gbx_error *err) {
-        const int inherited[] = { ends->config, ends->listen, ends->events, ends->ready, ends->control };
+static int spawn(struct gbx_egress *egress, const struct gbx_egress_options *options, const struct child_ends *ends,
+                 struct gbx_error *err) {
+        const int inherited[] = { ends->config, ends->listen, ends->events, ends->ready, ends->control,
+                                  options->tokens > 0 ? options->tokens : -1 };
+        const char *program = options->program;
         char config[16], ready[16];
         char *const arguments[] = { (char *)(uintptr_t) "gbx-egress", config, ready, NULL };
         char *const environment[] = { NULL };
@@ -249,7 +253,7 @@ static int start_proxy(struct gbx_egress *egress, const struct gbx_egress_option
         r = ends.config = write_config(options, &ends, err);
         if (r < 0)
                 return r;
-        r = spawn(egress, options->program, &ends, err);
+        r = spawn(egress, options, &ends, err);
         if (r < 0)
                 return r;
         close_ends(&ends);

@@ -27,6 +27,7 @@ struct gbx_egress_options {
         const char *program;      /* path of gbx-egress */
         const json_t *config;     /* config.h, without version, listen, events and control: those are set here */
         const char *control_path; /* a unix socket is made there for `gbx flows`, and removed at the end; NULL: none */
+        int tokens;               /* descriptor of gbx_tokens_write: identifiers that requests must not carry; 0: none */
         uint64_t rate;            /* bytes a second of the run's cable, in each direction; 0: no limit */
         /* Called for each record as it comes, on a thread of its own; `record` is borrowed. Negative: the record could
          * not be kept, so the proxy is stopped. */

@@ -98,3 +98,20 @@ setup() {
         echo "opened: $output"
         [ "$output" = http://plain.test:80 ]
 }
+
+@test "an identifier of the job's dataset does not leave in a request that is scanned; what is none does" {
+        gcc -static -O1 -w -o "$FOLDER/tell" tests/fixtures/egress/tell.c
+        sed 's/with-flows/scanned/; s|paths: .*|paths: ["/v1/"], methods: [POST], request-types: [text/plain], scan: yes }|' "$FOLDER/flows.yaml" >"$FOLDER/scanned.yaml"
+        gbx policy apply "$FOLDER/scanned.yaml" --as admin
+        digest=$(submit "$FOLDER/tell")
+        approve "$digest" scanned
+        run outside env PATH="$PATH" gbx job run --algo "$digest" --purpose scanned --data credit --param by=home --as bank-a
+        echo "$output"
+        gbx audit ls --json --as audit | jq -c ".[]" >"$FOLDER/entries"
+        grep '"run.end"' "$FOLDER/entries" | tail -1 | cut -c1-120
+        grep '"run.end"' "$FOLDER/entries" | tail -1 | grep -q '"exit":0'
+        [ "$(grep '"flow.refused"\|"flow.closed"' "$FOLDER/entries" | grep -c dataset-identifier)" = 3 ]
+        grep '"key.use"' "$FOLDER/entries" | grep -q "identifiers for the content scan of flows"
+        # The log has the rule's name, and not the value.
+        run ! grep -q A00001 "$FOLDER/entries"
+}

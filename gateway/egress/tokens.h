@@ -1,0 +1,44 @@
+/*
+ * Exact values that must not leave, without the values
+ *
+ * The set holds keyed hashes (SHA-256 of a random key and the value, cut to 64
+ * bits) of up to GBX_TOKENS_MAX values, so that neither the proxy's memory nor
+ * the memory file that brings it there has a list of a dataset's identifiers.
+ *
+ * A value is compared as a whole token: letters (lower case), digits and bytes
+ * above 127; what stands between is taken out, of the value and of up to
+ * GBX_TOKENS_JOINED neighbouring tokens of a text: "110105-1949 1231" is found where
+ * 11010519491231 is a value, "x11010519491231x" is not. Values of fewer than
+ * GBX_TOKENS_SHORTEST such bytes would be found in every other text, those of
+ * more than GBX_TOKENS_LONGEST are no identifiers: both are left out.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+        GBX_TOKENS_MAX = 1000000,
+        GBX_TOKENS_SHORTEST = 6,
+        GBX_TOKENS_LONGEST = 63,
+        GBX_TOKENS_JOINED = 4,
+};
+
+struct gbx_tokens;
+
+/* An empty set with a new key. */
+int gbx_tokens_new(struct gbx_tokens **ret, struct gbx_error *err);
+struct gbx_tokens *gbx_tokens_free(struct gbx_tokens *tokens);
+static inline void gbx_tokens_freep(struct gbx_tokens **tokens) { *tokens = gbx_tokens_free(*tokens); }
+
+/* 0: added. 1: left out for its length. -E2BIG: the set is full. */
+int gbx_tokens_add(struct gbx_tokens *tokens, const char *value, size_t size, struct gbx_error *err);
+
+/* The set as a memory file without a name, at its start; returns the descriptor. */
+int gbx_tokens_write(struct gbx_tokens *tokens, struct gbx_error *err);
+int gbx_tokens_read(struct gbx_tokens **ret, int fd, struct gbx_error *err);
+
+/* Whether a value of the set stands in the text. The set was written or read before. */
+bool gbx_tokens_find(const struct gbx_tokens *tokens, const char *text, size_t size);

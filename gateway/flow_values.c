@@ -1,0 +1,92 @@
+#include "gateway/flow_values.h"
+
+#include "base/cleanup.h"
+#include "base/csv.h"
+#include "gateway/egress/tokens.h"
+#include "gateway/execute.h"
+#include "gateway/store/objects.h"
+#include "gateway/store/view.h"
+#include "policy/schema.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+/* For each field of the header, whether its column identifies somebody. A column that the schema does not know might: refused. */
+static int choose_columns(const struct gbx_schema *schema, const struct gbx_csv_row *header, bool *chosen, struct gbx_error *err) {
+        const struct gbx_schema_column *columns = schema->columns.items;
+
+        for (size_t i = 0; i < header->count; i++) {
+                size_t k = 0;
+
+                while (k < schema->columns.count && strcmp(columns[k].name, header->fields[i].data) != 0)
+                        k++;
+                if (k == schema->columns.count)
+                        return gbx_fail(err, -EBADMSG, "column %zu is not in the schema", i + 1);
+                chosen[i] = columns[k].class == GBX_CLASS_IDENTIFIER || columns[k].key;
+        }
+        return 0;
+}
+
+static int read_values(const struct gbx_schema *schema, int fd, struct gbx_tokens *tokens, struct gbx_error *err) {
+        gbx_auto(gbx_csv_freep) struct gbx_csv *csv = NULL;
+        gbx_auto(gbx_free_pointer) bool *chosen = NULL;
+        struct gbx_csv_row row;
+        int r = gbx_csv_new(&csv, fd, &(struct gbx_csv_options){}, err);
+
+        if (r >= 0)
+                r = gbx_csv_next(csv, &row, err);
+        if (r <= 0)
+                return r < 0 ? r : gbx_fail(err, -EBADMSG, "no header");
+        chosen = calloc(row.count, sizeof *chosen);
+        if (!chosen)
+                return gbx_fail_memory(err);
+        r = choose_columns(schema, &row, chosen, err);
+        while (r >= 0 && (r = gbx_csv_next(csv, &row, err)) > 0)
+                for (size_t i = 0; i < row.count && r >= 0; i++)
+                        if (chosen[i])
+                                r = gbx_tokens_add(tokens, row.fields[i].data, row.fields[i].size, err);
+        return r;
+}
+
+static int add_dataset(struct gbx_site *site, const json_t *dataset, const char *id, struct gbx_tokens *tokens, struct gbx_error *err) {
+        const char *name = json_string_value(json_object_get(dataset, "name"));
+        gbx_auto(gbx_json_freep) json_t *use = json_pack("{s:s, s:s, s:O}", "purpose", "identifiers for the content scan of flows", "run", id,
+                                                         "digest", json_object_get(dataset, "manifest"));
+        uint64_t bytes = (uint64_t)json_integer_value(json_object_get(dataset, "bytes"));
+        gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL;
+        gbx_auto(gbx_schema_freep) struct gbx_schema *schema = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer source = {};
+        gbx_auto(gbx_close_fd) int fd = -1;
+        int r = gbx_object_get(site->directory, json_string_value(json_object_get(dataset, "schema_source")), &source, err);
+
+        if (r >= 0)
+                r = gbx_schema_parse(&schema, name, source.data, source.size, NULL, err);
+        if (r >= 0)
+                r = gbx_site_record(site, &(struct gbx_action){ "system", "key.use", name, "done", NULL, use }, NULL, err);
+        if (r >= 0)
+                r = gbx_delivery_new(&data, GBX_DELIVERY_DATA, (struct gbx_delivery_limits){ bytes + 8192, 2 }, err);
+        if (r >= 0)
+                r = gbx_execution_deliver(site->directory, dataset, data, err);
+        if (r < 0)
+                return r;
+        fd = openat(gbx_delivery_mount_fd(data), name, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return gbx_fail_errno(err, "cannot read what was decrypted");
+        return read_values(schema, fd, tokens, err);
+}
+
+int gbx_flow_values(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, struct gbx_error *err) {
+        gbx_auto(gbx_tokens_freep) struct gbx_tokens *tokens = NULL;
+        const json_t *dataset;
+        size_t index;
+        int r = gbx_tokens_new(&tokens, err);
+
+        if (r < 0)
+                return r;
+        json_array_foreach(plan->datasets, index, dataset) {
+                r = add_dataset(site, dataset, id, tokens, err);
+                if (r < 0)
+                        return gbx_context(err, r, "identifiers of dataset '%s'", json_string_value(json_object_get(dataset, "name")));
+        }
+        return gbx_tokens_write(tokens, err);
+}
