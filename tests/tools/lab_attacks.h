@@ -202,20 +202,24 @@ static inline void add_foreign(struct grid *grid, double share, const struct lab
  * agree in the first text column, too) is set to that value. */
 static int compare_texts(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static inline size_t count_text(const char **sorted, size_t count, const char *text) {
-        size_t low = 0, high = count, first;
+/* How many of the sorted texts are less than `text`, or not greater. */
+static inline size_t count_below(const char **sorted, size_t count, const char *text, bool equal) {
+        size_t low = 0, high = count;
 
         while (low < high) {
                 size_t middle = (low + high) / 2;
+                int order = strcmp(sorted[middle], text);
 
-                if (strcmp(sorted[middle], text) < 0)
+                if (order < 0 || (equal && order == 0))
                         low = middle + 1;
                 else
                         high = middle;
         }
-        for (first = low; low < count && strcmp(sorted[low], text) == 0; low++)
-                ;
-        return low - first;
+        return low;
+}
+
+static inline size_t count_text(const char **sorted, size_t count, const char *text) {
+        return count_below(sorted, count, text, true) - count_below(sorted, count, text, false);
 }
 
 static inline void repair_column(struct grid *grid, size_t column, struct gbx_number unit) {
@@ -272,11 +276,58 @@ static inline void delete_flip_drop(struct grid *grid, double share, const struc
         drop_columns(grid, 5, about);
 }
 
+/* Numbers through binary floating point and back, as Parquet and data frames keep them: `digits` 15 for double, 7 for
+ * single precision, which loses the last digits of long numbers. */
+static inline void launder(struct grid *grid, double digits, const struct lab_case *about) {
+        (void)about;
+        for (size_t i = 0; i < grid->rows * grid->columns; i++) {
+                struct gbx_number number;
+                char text[GBX_NUMBER_TEXT_SIZE];
+                double value;
+
+                if (!gbx_number_parse(grid->cells[i], strlen(grid->cells[i]), &number))
+                        continue;
+                value = gbx_number_double(number);
+                (void)snprintf(text, sizeof text, "%.*g", (int)digits, digits < 10 ? (double)(float)value : value);
+                grid->cells[i] = grid_keep(grid, text);
+        }
+}
+
+static inline int compare_first_cells(const void *a, const void *b) {
+        return strcmp(**(const char **const *)a, **(const char **const *)b);
+}
+
+/* By the text of the first column. */
+static inline void sort_rows(struct grid *grid) {
+        const char ***rows = calloc(grid->rows, sizeof *rows);
+        const char **sorted = calloc(grid->rows * grid->columns, sizeof *sorted);
+
+        if (!rows || !sorted)
+                abort();
+        for (size_t row = 0; row < grid->rows; row++)
+                rows[row] = grid_cell(grid, row, 0);
+        qsort(rows, grid->rows, sizeof *rows, compare_first_cells);
+        for (size_t row = 0; row < grid->rows; row++)
+                memcpy(&sorted[row * grid->columns], rows[row], grid->columns * sizeof *sorted);
+        free(rows);
+        free(grid->cells);
+        grid->cells = sorted;
+}
+
+static inline void sort_sample_drop_rename(struct grid *grid, double share, const struct lab_case *about) {
+        delete_rows(grid, share, about);
+        drop_columns(grid, 3, about);
+        sort_rows(grid);
+        rename_columns(grid, 0, about);
+}
+
 /* --- several copies --------------------------------------------------------------- */
 
-enum strategy { INTERLEAVE, MAJORITY, MINORITY, LOWEST, COIN, STRATEGIES };
+/* Cell by cell, and (after STRATEGIES) plain mixes: the first rows of one copy and the last of another; columns in turn. */
+enum strategy { INTERLEAVE, MAJORITY, MINORITY, LOWEST, COIN, STRATEGIES, MIX_ROWS = STRATEGIES, MIX_COLUMNS };
 
-static const char *const strategy_names[] = { "interleave", "majority", "minority", "lowest", "coin" };
+static const char *const strategy_names[] = { "interleave", "majority", "minority", "lowest", "coin", "halves of the rows",
+                                              "columns in turn" };
 
 /* One cell of a merged copy, from the texts that the colluders hold. */
 static inline const char *merge_cell(const char **texts, unsigned count, enum strategy strategy) {
@@ -316,6 +367,11 @@ static inline void merge(struct grid *into, struct grid *others, unsigned count,
                 texts[0] = into->cells[i];
                 for (unsigned k = 1; k < count; k++)
                         texts[k] = others[k - 1].cells[i];
-                into->cells[i] = merge_cell(texts, count, strategy);
+                if (strategy == MIX_ROWS)
+                        into->cells[i] = texts[i / into->columns * count / into->rows];
+                else if (strategy == MIX_COLUMNS)
+                        into->cells[i] = texts[i % into->columns % count];
+                else
+                        into->cells[i] = merge_cell(texts, count, strategy);
         }
 }

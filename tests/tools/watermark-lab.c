@@ -1,126 +1,19 @@
 /*
  * watermark-lab: how well marks hold, measured
  *
- *   watermark-lab [--quick | --trials=N] [detect | survey | classic | collude | innocents | distort | repair | speed]...
+ *   watermark-lab [--quick | --trials=N] [--only=ATTACK]
+ *                 [detect | survey | classic | collude | mix | innocents | distort | repair | speed]...
  *
  * Prints Markdown. Every trial has a root key of its own. Detection trials
- * correct for 1,000 releases at a bound of 1e-6. Run from the top of the
+ * correct for 1,000 releases at a bound of 1e-6; --only= takes a part of an attack's label. Run from the top of the
  * source tree (fixtures are read from tests/fixtures).
  */
-#include "base/cleanup.h"
 #include "base/csv.h"
 #include "tests/tools/lab_samples.h"
-#include "tests/tools/lab_tables.h"
+#include "tests/tools/lab_trial.h"
 #include "watermark/score.h"
-#include "watermark/stats.h"
-#include "watermark/trace.h"
 
-#include <time.h>
-
-enum { RELEASES = 1000, OTHERS = 9 };
-
-static unsigned trials = 200;
-static bool quick;
-
-static double now(void) {
-        struct timespec t;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &t);
-        return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* --- one trial: a few releases of one table, one or several of them leaked ------------ */
-
-struct trial {
-        const struct lab_table *table;
-        uint8_t root[GBX_MARK_ROOT_SIZE];
-        const struct gbx_buffer *original;
-        struct gbx_buffer copies[8];
-        struct gbx_mark marks[8];
-        struct gbx_trace_candidate candidates[8 + OTHERS];
-        char names[8 + OTHERS][24];
-        unsigned leakers;
-};
-
-static void trial_begin(struct trial *t, const struct lab_table *table, const struct gbx_buffer *original, unsigned leakers,
-                        uint64_t seed) {
-        struct lab_case about = lab_about(table);
-        struct gbx_error err = {};
-
-        *t = (struct trial){ .table = table, .original = original, .leakers = leakers };
-        gbx_sha256(&seed, sizeof seed, t->root);
-        for (unsigned i = 0; i < leakers + OTHERS; i++) {
-                struct gbx_mark_request request = { .root = t->root,
-                                                    .family = table->name,
-                                                    .release = t->names[i],
-                                                    .recipient = "r",
-                                                    .columns = about.columns,
-                                                    .column_count = about.column_count,
-                                                    .options = table->options };
-
-                (void)snprintf(t->names[i], sizeof t->names[i], "release-%u", i);
-                if (i < leakers)
-                        lab_check(gbx_mark_table(&request, original->data, original->size, &t->copies[i], &t->marks[i], &err),
-                                  &err);
-                t->candidates[i] = (struct gbx_trace_candidate){ t->names[i], "r", table->name,
-                                                                 t->marks[i < leakers ? i : 0].record, NULL, 0 };
-        }
-        lab_seed(seed);
-}
-
-static void trial_end(struct trial *t) {
-        for (unsigned i = 0; i < t->leakers; i++) {
-                gbx_buffer_free(&t->copies[i]);
-                gbx_mark_clear(&t->marks[i]);
-        }
-}
-
-struct tally {
-        unsigned trials, hits; /* trials in which a leaker was named */
-        unsigned all;          /* leakers named */
-        unsigned innocents;    /* others named */
-        double symbols;        /* read, on average */
-        double score;
-};
-
-/* Content digests would recognise untouched copies; only the marks are measured here. */
-static void trial_trace(struct trial *t, const struct gbx_buffer *suspect, bool aligned, struct tally *tally) {
-        const struct gbx_trace_options options = { .tested = RELEASES };
-        gbx_auto(gbx_trace_clear) struct gbx_trace trace = {};
-        struct gbx_error err = {};
-        bool hit = false;
-
-        for (unsigned i = 0; i < t->leakers + OTHERS; i++) {
-                t->candidates[i].original = aligned ? t->original->data : NULL;
-                t->candidates[i].original_size = aligned ? t->original->size : 0;
-        }
-        lab_check(gbx_trace(t->root, suspect->data, suspect->size, t->candidates, t->leakers + OTHERS, &options, &trace, &err),
-                  &err);
-        for (size_t i = 0; i < trace.count; i++) {
-                if (trace.results[i].verdict != GBX_TRACE_TRACED)
-                        continue;
-                if (trace.results[i].candidate < t->leakers)
-                        hit = true, tally->all++;
-                else
-                        tally->innocents++;
-        }
-        tally->trials++;
-        tally->hits += hit;
-        tally->symbols += trace.count ? (double)trace.results[0].n : 0;
-        tally->score += trace.count ? trace.results[0].score : 0;
-}
-
-static void print_tally(const char *label, const struct tally *tally, unsigned leakers) {
-        double low, high;
-
-        gbx_clopper_pearson(tally->hits, tally->trials, 0.95, &low, &high);
-        printf("| %s | %.0f | %.3f (%.3f to %.3f) | ", label, tally->symbols / tally->trials,
-               (double)tally->hits / tally->trials, low, high);
-        if (leakers > 1)
-                printf("%.0f %% | ", 100.0 * tally->all / (tally->trials * leakers));
-        printf("%u of %u |\n", tally->innocents, tally->trials * OTHERS);
-        (void)fflush(stdout);
-}
+static const char *only; /* attacks whose label contains it; NULL: all */
 
 /* --- detection ------------------------------------------------------------------------ */
 
@@ -170,11 +63,13 @@ static void detect_table(const struct lab_table *table, const struct experiment 
 
                 trial_begin(&t, table, &original, 1, n + 1);
                 for (size_t i = 0; i < count; i++)
-                        detect_one(&t, &experiments[i], &tallies[i]);
+                        if (!only || strstr(experiments[i].label, only))
+                                detect_one(&t, &experiments[i], &tallies[i]);
                 trial_end(&t);
         }
         for (size_t i = 0; i < count; i++)
-                print_tally(experiments[i].label, &tallies[i], 1);
+                if (tallies[i].trials)
+                        print_tally(experiments[i].label, &tallies[i], 1);
         free(tallies);
 }
 
@@ -194,6 +89,23 @@ static const struct lab_table credit = { .name = "credit.csv (4,454 x 15), key a
 #define CLASSIC(rows_, numbers_, gamma_) \
         { .name = #rows_ " x " #numbers_ ", generated, one row of " #gamma_ ", unbiased", .rows = rows_, .numbers = numbers_, \
           .key = "id", .options = { .code = GBX_MARK_CODE_UNBIASED, .gamma = gamma_, .cells_per_row = 1 } }
+
+/* The leaker marks the copy with a key of its own, in its own cells. */
+static void mark_again(struct grid *grid, double strength, const struct lab_case *about) {
+        static const uint8_t root[GBX_MARK_ROOT_SIZE] = { 0x5a };
+        const struct gbx_mark_request request = { .root = root, .family = "theirs", .release = "theirs-1", .recipient = "x",
+                                                  .columns = about->columns, .column_count = about->column_count };
+        gbx_auto(gbx_buffer_free) struct gbx_buffer csv = {}, marked = {};
+        struct gbx_mark mark = {};
+        struct gbx_error err = {};
+
+        (void)strength;
+        grid_write(grid, LAYOUT_CSV, &csv);
+        lab_check(gbx_mark_table(&request, csv.data, csv.size, &marked, &mark, &err), &err);
+        gbx_mark_clear(&mark);
+        grid_free(grid);
+        grid_read(grid, &marked);
+}
 
 static void detect(void) {
         static const struct experiment all[] = {
@@ -227,6 +139,10 @@ static void detect(void) {
                 { "… with the original", drop_key, 0, true, LAYOUT_CSV },
                 { "delete 90 %, flip 30 %, drop 5 columns", delete_flip_drop, 0.9, false, LAYOUT_CSV },
                 { "… with the original", delete_flip_drop, 0.9, true, LAYOUT_CSV },
+                { "sort, keep half of the rows, drop 3 columns, rename all", sort_sample_drop_rename, 0.5, false, LAYOUT_CSV },
+                { "numbers through double precision", launder, 15, false, LAYOUT_CSV },
+                { "numbers through single precision, 7 digits", launder, 7, false, LAYOUT_CSV },
+                { "marked again with a key of another site", mark_again, 0, false, LAYOUT_CSV },
                 { "as TSV", nothing, 0, false, LAYOUT_TSV },
                 { "as JSON", nothing, 0, false, LAYOUT_JSON },
                 { "semicolons, decimal commas, points between thousands", nothing, 0, false, LAYOUT_GERMAN },
@@ -241,11 +157,16 @@ static void detect(void) {
 static void survey(void) {
         static const struct experiment some[] = {
                 { "none", nothing, 0, false, LAYOUT_CSV },
-                { "delete 95 % of the rows", delete_rows, 0.95, false, LAYOUT_CSV },
+                { "delete 90 % of the rows", delete_rows, 0.9, false, LAYOUT_CSV },
+                { "delete 95 %", delete_rows, 0.95, false, LAYOUT_CSV },
                 { "drop 5 columns", drop_columns, 5, false, LAYOUT_CSV },
                 { "drop 5 columns, with the original", drop_columns, 5, true, LAYOUT_CSV },
+                { "rename and reorder all columns", rename_and_reorder, 0, false, LAYOUT_CSV },
                 { "one unit more or less in 30 % of the numbers", flip, 0.3, false, LAYOUT_CSV },
+                { "noise of 10 units on 80 % of the numbers", redraw, 0.8, false, LAYOUT_CSV },
+                { "round half of the columns to 10 units", round_half, 1, false, LAYOUT_CSV },
                 { "repair by common values", correlation, 0, false, LAYOUT_CSV },
+                { "numbers through double precision", launder, 15, false, LAYOUT_CSV },
         };
 
         printf("\n## Detection in a larger table\n\n%u trials each; bound 1e-6 over %d releases.\n", trials, RELEASES);
@@ -300,6 +221,17 @@ static void collude_one(const struct lab_table *table, const struct gbx_buffer *
                 trial_end(&t);
         }
         print_tally(label, &tally, leakers);
+}
+
+/* Two copies of a real table, put together without looking at them. */
+static void mix(void) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer original = {};
+
+        lab_make(&credit, &original);
+        printf("\n## Two copies of credit.csv mixed\n\n| mix | symbols read | one named (95 %% interval) | share named | "
+               "innocents named |\n| --- | --- | --- | --- | --- |\n");
+        collude_one(&credit, &original, 2, MIX_ROWS, strategy_names[MIX_ROWS]);
+        collude_one(&credit, &original, 2, MIX_COLUMNS, strategy_names[MIX_COLUMNS]);
 }
 
 static void collude(void) {
@@ -382,7 +314,7 @@ static void innocents(void) {
                "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
         innocents_one("unbiased", &unbiased, 100, count);
         innocents_one("Tardos 2", &two, 560, count);
-        innocents_one("Tardos 5", &five, 3500, count / 4);
+        innocents_one("Tardos 5", &five, 3500, count);
 }
 
 /* --- distortion ---------------------------------------------------------------------------- */
@@ -548,7 +480,7 @@ int main(int argc, char **argv) {
                 const char *name;
                 void (*run)(void);
         } parts[] = { { "detect", detect },       { "survey", survey },       { "classic", classic }, { "collude", collude },
-                      { "innocents", innocents }, { "distort", distort },     { "repair", repair },
+                      { "mix", mix },             { "innocents", innocents }, { "distort", distort },     { "repair", repair },
                       { "speed", speed } };
         int named = 0;
 
@@ -557,6 +489,8 @@ int main(int argc, char **argv) {
                         trials = 10, quick = true;
                 else if (strncmp(argv[i], "--trials=", 9) == 0 && atoi(argv[i] + 9) > 0)
                         trials = (unsigned)atoi(argv[i] + 9);
+                else if (strncmp(argv[i], "--only=", 7) == 0)
+                        only = argv[i] + 7;
                 else
                         named++;
         printf("# watermark\n");
