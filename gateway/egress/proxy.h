@@ -39,10 +39,20 @@ enum {
         GBX_RELAY_LOW = 64 * 1024,
         GBX_VERIFIED_MAX = 64,
         GBX_VERIFIED_MS = 10 * 60 * 1000,
+        GBX_RESOLVED_MAX = 64,
+        GBX_RESOLVED_MS = 1000, /* names are asked for again after a second, and checked again */
 };
 
 /* A server that showed a good certificate not long ago. */
 struct gbx_verified {
+        const struct gbx_flow_rule *rule;
+        char host[GBX_HOST_SIZE];
+        struct gbx_address address;
+        int64_t until_ms;
+};
+
+/* An address that a name had a moment ago, and that the rule allows. */
+struct gbx_resolved {
         const struct gbx_flow_rule *rule;
         char host[GBX_HOST_SIZE];
         struct gbx_address address;
@@ -74,6 +84,8 @@ struct gbx_proxy {
         struct gbx_breaker breaker; /* of the whole run */
         struct gbx_verified verified[GBX_VERIFIED_MAX];
         size_t next_verified;
+        struct gbx_resolved resolved[GBX_RESOLVED_MAX];
+        size_t next_resolved;
         uint64_t flows_total, refused_total;
         bool stopping;
         int result; /* of gbx_proxy_run */

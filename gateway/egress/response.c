@@ -161,12 +161,14 @@ void gbx_response_read(struct gbx_connection *connection) {
 }
 
 void gbx_response_closed(struct gbx_connection *connection, bool clean) {
-        bool bodyless = connection->request.body == GBX_HTTP_BODY_NONE;
+        const char *method = connection->request.method;
+        bool repeatable = connection->request.body == GBX_HTTP_BODY_NONE && method &&
+                          (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "OPTIONS") == 0);
 
         if (connection->response_started && connection->response.body == GBX_HTTP_BODY_UNTIL_CLOSE && clean) {
                 (void)bufferevent_write(connection->client, "0\r\n\r\n", 5);
                 gbx_exchange_finish(connection);
-        } else if (connection->server_reused && bodyless && !connection->response_started &&
+        } else if (connection->server_reused && repeatable && !connection->response_started &&
                    evbuffer_get_length(bufferevent_get_input(connection->server)) == 0) {
                 /* The server had closed the idle connection when the request was under way: once more, on a new one. */
                 gbx_connection_drop_server(connection);

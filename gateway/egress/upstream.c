@@ -94,6 +94,32 @@ static enum gbx_refusal choose(struct gbx_connection *connection, const struct e
         return chosen ? GBX_REFUSAL_NONE : GBX_REFUSAL_RESOLVE;
 }
 
+static void remember(const struct gbx_connection *connection) {
+        struct gbx_proxy *proxy = connection->proxy;
+        struct gbx_resolved *entry = &proxy->resolved[proxy->next_resolved];
+
+        proxy->next_resolved = (proxy->next_resolved + 1) % GBX_RESOLVED_MAX;
+        *entry = (struct gbx_resolved){ .rule = connection->flow.lane->account.rule, .address = connection->server_address,
+                                        .until_ms = gbx_proxy_now_ms() + GBX_RESOLVED_MS };
+        (void)snprintf(entry->host, sizeof entry->host, "%s", connection->flow.host);
+}
+
+static bool recently_resolved(struct gbx_connection *connection) {
+        const struct gbx_proxy *proxy = connection->proxy;
+        int64_t now_ms = gbx_proxy_now_ms();
+
+        for (size_t i = 0; i < GBX_RESOLVED_MAX; i++) {
+                const struct gbx_resolved *entry = &proxy->resolved[i];
+
+                if (entry->rule == connection->flow.lane->account.rule && entry->until_ms > now_ms &&
+                    strcmp(entry->host, connection->flow.host) == 0) {
+                        connection->server_address = entry->address;
+                        return true;
+                }
+        }
+        return false;
+}
+
 static void on_resolved(int result, struct evutil_addrinfo *answers, void *userdata) {
         struct gbx_lookup *lookup = userdata;
         struct gbx_connection *connection = lookup->connection;
@@ -103,10 +129,12 @@ static void on_resolved(int result, struct evutil_addrinfo *answers, void *userd
                 connection->lookup = NULL;
                 if (result == 0)
                         refusal = choose(connection, answers);
-                if (refusal == GBX_REFUSAL_NONE)
+                if (refusal == GBX_REFUSAL_NONE) {
+                        remember(connection);
                         go(connection);
-                else
+                } else {
                         gbx_connection_refuse(connection, refusal);
+                }
         }
         if (answers)
                 evutil_freeaddrinfo(answers);
@@ -147,19 +175,31 @@ static bool known_address(struct gbx_connection *connection) {
         return gbx_address_parse(fixed ? json_string_value(fixed) : connection->flow.host, &connection->server_address, NULL) == 0;
 }
 
+/* Whether the last exchange has left the connection as it must be: open, and with nothing said that was not asked for.
+ * What waits below TLS may be a session ticket; it is no answer before it is decrypted. */
+static bool quiet(struct bufferevent *server) {
+        evutil_socket_t fd = bufferevent_getfd(server);
+        uint8_t byte;
+        ssize_t size = fd >= 0 ? recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) : 0;
+
+        if (evbuffer_get_length(bufferevent_get_input(server)) > 0)
+                return false;
+        return size < 0 ? errno == EAGAIN : size > 0 && bufferevent_openssl_get_ssl(server);
+}
+
 void gbx_upstream_open(struct gbx_connection *connection) {
         const struct gbx_flow_rule *rule = connection->flow.lane->account.rule;
 
         if (connection->server && connection->server_ready && connection->server_rule == rule &&
             connection->server_target.port == connection->flow.port &&
-            strcmp(connection->server_target.host, connection->flow.host) == 0) {
+            strcmp(connection->server_target.host, connection->flow.host) == 0 && quiet(connection->server)) {
                 connection->server_reused = true;
                 gbx_address_text(&connection->server_address, connection->flow.address);
                 gbx_request_send(connection);
                 return;
         }
         gbx_connection_drop_server(connection);
-        if (!known_address(connection))
+        if (!known_address(connection) && !recently_resolved(connection))
                 resolve(connection);
         else if (gbx_address_allowed(&connection->server_address, rule->addresses, rule->address_count))
                 go(connection);
