@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { TICK_MS = 200, STOP_GRACE_MS = 300, RATE_TICKS_A_SECOND = 20, RATE_BURST_MIN = 2048 };
+enum { TICK_MS = 200, STOP_GRACE_MS = 300, RATE_TICKS_A_SECOND = 50, RATE_FINE = 100 * RATE_TICKS_A_SECOND, RATE_BURST_TICKS = 4, RATE_BURST_MIN = 2048 };
 
 int64_t gbx_proxy_now_ms(void) {
         struct timespec now;
@@ -167,15 +167,18 @@ static int set_up_scan(struct gbx_proxy *proxy, struct gbx_error *err) {
 }
 
 static int set_up_rate(struct gbx_proxy *proxy, struct gbx_lane *lane, struct gbx_error *err) {
-        const struct timeval tick = { .tv_usec = 1000000 / RATE_TICKS_A_SECOND };
-        size_t step = (size_t)(lane->account.rule->rate / RATE_TICKS_A_SECOND), burst;
+        size_t rate = (size_t)lane->account.rule->rate;
+        bool fine = rate >= RATE_FINE; /* below, a tick's share would be rounded too much */
+        const struct timeval tick = { .tv_sec = !fine, .tv_usec = fine ? 1000000 / RATE_TICKS_A_SECOND : 0 };
+        size_t step = fine ? rate / RATE_TICKS_A_SECOND : rate, burst;
         struct ev_token_bucket_cfg *bucket;
 
-        if (lane->account.rule->rate == 0)
+        if (rate == 0)
                 return 0;
-        if (step == 0)
-                step = 1;
-        burst = step > RATE_BURST_MIN ? step : RATE_BURST_MIN;
+        /* A tick that comes late brings the share of two: room for less would lose it. */
+        burst = fine ? step * RATE_BURST_TICKS : step;
+        if (burst < RATE_BURST_MIN)
+                burst = RATE_BURST_MIN;
         bucket = ev_token_bucket_cfg_new(step, burst, step, burst, &tick);
         if (bucket)
                 lane->rate = bufferevent_rate_limit_group_new(proxy->base, bucket);

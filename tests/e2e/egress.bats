@@ -144,7 +144,7 @@ print(urllib.request.urlopen("https://api.test/v1/hello").read().decode())'
 
 
 # How near the rate is kept is measured in scripts/bench egress; a busy machine may be slower, never faster.
-@test "a rule's rate is never exceeded, in either direction" {
+@test "a rule's rate holds within 5 %, in either direction" {
         lab_config <<<"[$(jq -c '.rate=4194304' <<<"$plain"),$(jq -c '.name="up" | .port=8000 | .rate=4194304' <<<"$plain")]"
         cat >"$LAB/rates" <<'END'
 curl -s -o /dev/null -w '%{time_total}\n' http://plain.test/v1/large
@@ -153,8 +153,8 @@ END
         run -0 job sh "$LAB/rates"
         # 32 MiB and 16 MiB at 4 MiB a second.
         echo "# down ${lines[0]} s of 8, up ${lines[1]} s of 4"
-        awk -v t="${lines[0]}" 'BEGIN { exit !(t > 7.6) }'
-        awk -v t="${lines[1]}" 'BEGIN { exit !(t > 3.8) }'
+        awk -v t="${lines[0]}" 'BEGIN { exit !(t > 7.6 && t < 8.4) }'
+        awk -v t="${lines[1]}" 'BEGIN { exit !(t > 3.8 && t < 4.2) }'
 }
 
 @test "the cable's rate is never exceeded" {
