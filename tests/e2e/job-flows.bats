@@ -115,3 +115,52 @@ setup() {
         # The log has the rule's name, and not the value.
         run ! grep -q A00001 "$FOLDER/entries"
 }
+
+@test "an admin sees a live flow with its rate, and cuts it" {
+        local tries job state
+        cat >"$FOLDER/load.c" <<'END'
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+/* Loads 32 MiB; 4: the end came before. */
+int main(void) {
+        static const char request[] = "GET /v1/large HTTP/1.1\r\nHost: plain.test\r\nConnection: close\r\n\r\n";
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(80), .sin_addr.s_addr = htonl(0xc6120001) };
+        char part[16384];
+        long all = 0, n;
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0 || write(fd, request, strlen(request)) < 0) return 3;
+        while ((n = read(fd, part, sizeof part)) > 0) all += n;
+        return all > 33554432 ? 0 : 4;
+}
+END
+        gcc -static -O1 -w -o "$FOLDER/load" "$FOLDER/load.c"
+        sed 's/with-flows/loading/; s|paths: .*|paths: ["/v1/"], rate: 256K }|' "$FOLDER/flows.yaml" >"$FOLDER/loading.yaml"
+        gbx policy apply "$FOLDER/loading.yaml" --as admin
+        digest=$(submit "$FOLDER/load")
+        approve "$digest" loading
+        outside env PATH="$PATH" gbx job run --algo "$digest" --purpose loading --data credit --param by=home --as bank-a >"$FOLDER/run.out" 2>&1 3>&- &
+        job=$!
+        for tries in $(seq 200); do
+                state=$(gbx flows ls --json --as admin | jq -c '[.[].flows[] | select(.received > 100000)]')
+                [ "$state" = '[]' ] || break
+                sleep 0.05
+        done
+        echo "$state"
+        # The rate that the policy sets, with room for the first burst and a busy machine.
+        jq -e '.[0] | .rule == "plain" and .host == "plain.test" and .rate > 10000 and .rate < 2000000' <<<"$state"
+        run -0 gbx flows ls --as admin
+        says "BYTES/S"
+        says plain.test
+        # Not an analyst's to end, and not by a name that no run has.
+        run ! gbx flows cut --analyst bank-a --as bank-a
+        run ! gbx flows cut --analyst bank-b --as admin
+        gbx flows cut --analyst bank-a --as admin
+        wait "$job" || true
+        gbx audit ls --json --as audit | jq -c ".[]" >"$FOLDER/entries"
+        grep '"run.end"' "$FOLDER/entries" | tail -1 | grep -q '"exit":4'
+        grep '"flow.closed"' "$FOLDER/entries" | tail -1 | grep -q '"cut"'
+        [ "$(gbx flows ls --json --as admin)" = '[]' ]
+}
