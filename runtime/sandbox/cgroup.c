@@ -284,9 +284,11 @@ static int make_directory(struct gbx_cgroup *cgroup, size_t i, bool with_cpu, st
                 return gbx_fail_errno(err, "cannot open '%s'", cgroup->paths[i]);
         if (cgroup->version == 2)
                 return 0;
-        cgroup->entries[i] = openat(cgroup->directories[i], "cgroup.procs", O_WRONLY | O_CLOEXEC);
+        /* Init has one thread, so "tasks" moves as much as "cgroup.procs" would. But a thread that moves itself is spared
+         * the kernel's lock against changing thread groups, whose writer waits for an RCU grace period (10 ms seen). */
+        cgroup->entries[i] = openat(cgroup->directories[i], "tasks", O_WRONLY | O_CLOEXEC);
         if (cgroup->entries[i] < 0)
-                return gbx_fail_errno(err, "cannot open '%s/cgroup.procs'", cgroup->paths[i]);
+                return gbx_fail_errno(err, "cannot open '%s/tasks'", cgroup->paths[i]);
         return 0;
 }
 
