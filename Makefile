@@ -24,7 +24,7 @@ export BUILD
 
 # Dependencies come first: without them pkg-config below has nothing to say.
 ifeq ($(filter clean help install-deps,$(MAKECMDGOALS)),)
-ifneq ($(shell pkg-config --exists $(PACKAGES) cmocka && echo yes),yes)
+ifneq ($(shell pkg-config --exists $(PACKAGES) cmocka && command -v musl-gcc >/dev/null && echo yes),yes)
 $(info installing what the build needs (scripts/install-deps))
 $(info $(shell scripts/install-deps >&2 || echo "scripts/install-deps failed; run it by hand to see why"))
 endif
@@ -37,6 +37,7 @@ LDFLAGS_ALL := $(HARDEN_LINK) $(SANITIZE) $(LDFLAGS)
 
 PROGRAMS :=
 TEST_PROGRAMS :=
+OWN_RULE := # programs whose module.mk says itself how they are linked
 TEST_MODULES := # folders that only test programs use
 all:
 include $(wildcard $(addsuffix /module.mk,$(MODULES)) images/module.mk tests/module.mk)
@@ -68,7 +69,7 @@ $(BUILD)/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$($(1)_MAIN)) $(foreach m,$(or $(
 	@$(CC) $(LDFLAGS_ALL) $(or $($(1)_LDFLAGS),-pie) $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
 		$(or $($(1)_LIBS),$(PACKAGE_LIBS)) -o $$@
 endef
-$(foreach p,$(PROGRAMS) $(TEST_PROGRAMS),$(eval $(call program_rule,$(p))))
+$(foreach p,$(filter-out $(OWN_RULE),$(PROGRAMS) $(TEST_PROGRAMS)),$(eval $(call program_rule,$(p))))
 
 # --- tests -------------------------------------------------------------------
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))

@@ -20,9 +20,9 @@ int gbx_channel_send_all(int channel, const void *data, size_t size, const int *
                 return gbx_fail(err, -EINVAL, "more than %d descriptors in a message", GBX_CHANNEL_MAX);
         if (count > 0) {
                 message.msg_control = control.bytes;
-                message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-                control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET,
-                                                   .cmsg_type = SCM_RIGHTS };
+                message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
+                control.header = (struct cmsghdr){ .cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int)),
+                                                   .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
                 memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
         }
         if (sendmsg(channel, &message, MSG_NOSIGNAL) != (ssize_t)size)

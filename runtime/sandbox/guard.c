@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
 #include <poll.h>

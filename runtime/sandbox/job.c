@@ -53,13 +53,10 @@ static int set_resource_limits(struct gbx_job *job, struct gbx_error *err) {
                 return gbx_fail_errno(err, "cannot set RLIMIT_CORE");
         if (gbx_layer_off(&job->run->spec, GBX_LAYER_RESOURCE_LIMITS))
                 return 0;
-        for (size_t i = 0; i < gbx_array_size(table); i++) {
-                struct rlimit limit = { table[i].value, table[i].value };
-
-                if (setrlimit((__rlimit_resource_t)table[i].resource, &limit) < 0)
+        for (size_t i = 0; i < gbx_array_size(table); i++)
+                if (sys_set_resource_limit(table[i].resource, table[i].value) < 0)
                         return gbx_fail_errno(err, "%s: the host refuses %llu", table[i].name,
                                               (unsigned long long)table[i].value);
-        }
         return 0;
 }
 

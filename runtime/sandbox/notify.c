@@ -1,8 +1,9 @@
 #include "runtime/sandbox/notify.h"
 
+#include "runtime/sandbox/syscalls.h"
+
 #include <linux/seccomp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 int gbx_notify_answer(int listener, const struct gbx_run *run, struct gbx_connects *connects,
@@ -12,13 +13,13 @@ int gbx_notify_answer(int listener, const struct gbx_run *run, struct gbx_connec
         struct gbx_denial_action action;
         uint64_t arguments[GBX_DENIALS_ARGUMENTS];
 
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) < 0)
+        if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) < 0)
                 return GBX_NOTIFY_ANSWERED; /* the caller was killed meanwhile */
         answer.id = notification.id;
         if (notification.data.nr == SYS_connect && connects->socket >= 0) {
                 answer.error = gbx_connect_forward(connects, listener, &notification);
                 if (answer.error < 0)
-                        (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+                        (void)sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
                 return GBX_NOTIFY_ANSWERED;
         }
         for (size_t i = 0; i < GBX_DENIALS_ARGUMENTS; i++)
@@ -28,6 +29,6 @@ int gbx_notify_answer(int listener, const struct gbx_run *run, struct gbx_connec
         if (action.kind == GBX_DENIAL_KILL)
                 return GBX_NOTIFY_KILL; /* unanswered: the caller stays in the call until it dies */
         answer.error = -(int)action.error;
-        (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+        (void)sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
         return GBX_NOTIFY_ANSWERED;
 }

@@ -1,10 +1,10 @@
 #include "runtime/sandbox/notify_connect.h"
 
 #include "base/cleanup.h"
+#include "runtime/sandbox/syscalls.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -22,7 +22,7 @@ static int copy_address(int listener, const struct seccomp_notif *notification, 
                 return -EINVAL;
         if (process_vm_readv((pid_t)notification->pid, &here, 1, &there, 1, 0) != (ssize_t)size)
                 return -EFAULT;
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &notification->id) < 0)
+        if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &notification->id) < 0)
                 return -ESRCH;
         request->address_size = (uint32_t)size;
         return 0;
@@ -78,7 +78,7 @@ int gbx_connect_forward(struct gbx_connects *connects, int listener, const struc
 static void tell(int listener, uint64_t id, int error) {
         struct seccomp_notif_resp answer = { .id = id, .error = -error };
 
-        (void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+        (void)sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
 static void refuse_all(struct gbx_connects *connects, int listener) {
@@ -98,7 +98,7 @@ static int inject(int listener, uint64_t id, int place, int flags, int socket) {
 
         if (fcntl(socket, F_SETFL, flags & O_NONBLOCK) < 0)
                 return errno;
-        return ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0 ? errno : 0;
+        return sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0 ? errno : 0;
 }
 
 int gbx_connect_answer(struct gbx_connects *connects, int listener) {

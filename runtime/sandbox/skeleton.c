@@ -25,7 +25,7 @@ int gbx_directory_each(int fd, int (*take)(void *userdata, int directory, const 
         if (directory < 0)
                 return gbx_fail_errno(err, "image: cannot read its root directory");
         for (;;) {
-                ssize_t size = getdents64(directory, block, sizeof block);
+                ssize_t size = getdents64(directory, (void *)block, sizeof block);
 
                 if (size < 0)
                         return gbx_fail_errno(err, "image: cannot read its root directory");

@@ -1,5 +1,5 @@
 /*
- * Thin wrappers for system calls that glibc 2.36 has no function for
+ * Thin wrappers for system calls that glibc 2.36 has no function for, or another one than musl 1.2
  *
  * Each returns like its man page says: -1 and errno on failure.
  */
@@ -45,6 +45,18 @@ static inline int sys_seccomp(unsigned operation, unsigned flags, void *argument
 
 static inline int sys_execveat(int fd, char *const argv[], char *const environment[]) {
         return (int)syscall(SYS_execveat, fd, "", argv, environment, AT_EMPTY_PATH);
+}
+
+/* glibc and musl differ in the type of the request. */
+static inline int sys_ioctl(int fd, unsigned long request, const void *argument) {
+        return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+/* setrlimit(2), likewise: the resource is an enumeration in glibc and an int in musl. Soft and hard limit. */
+static inline int sys_set_resource_limit(int resource, uint64_t value) {
+        const uint64_t limit[2] = { value, value };
+
+        return (int)syscall(SYS_prlimit64, 0, resource, limit, NULL);
 }
 
 static inline long sys_keyctl(int operation, const char *name) {
