@@ -129,6 +129,17 @@ static int mount_directory(const struct gbx_spec *spec, struct gbx_error *err) {
         return clone_tree(directory, "", "image.directory", err);
 }
 
+static int clone_given(const struct gbx_spec *spec, struct gbx_error *err) {
+        struct stat status;
+
+        if (fstat(spec->image.fd, &status) < 0)
+                return gbx_fail_errno(err, "image.fd: cannot look at descriptor %d", spec->image.fd);
+        if (!S_ISDIR(status.st_mode))
+                return gbx_fail(err, -EINVAL, "image.fd: descriptor %d is no mounted image (open_tree(2), fsmount(2))",
+                                spec->image.fd);
+        return clone_tree(spec->image.fd, "", "image.fd", err);
+}
+
 int gbx_image_mount(const struct gbx_spec *spec, struct gbx_error *err) {
         struct mount_attr attributes = {
                 .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
@@ -136,7 +147,7 @@ int gbx_image_mount(const struct gbx_spec *spec, struct gbx_error *err) {
         };
         gbx_auto(gbx_close_fd) int fd = spec->image.file        ? mount_file(spec, err)
                                         : spec->image.directory ? mount_directory(spec, err)
-                                                                : clone_tree(spec->image.fd, "", "image.fd", err);
+                                                                : clone_given(spec, err);
 
         if (fd < 0)
                 return fd;

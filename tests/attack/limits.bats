@@ -71,6 +71,17 @@ said() {
 @test "E13 a spin ends at the limit on CPU time" {
         bomb limit:cpu spin --limit cpu_ms=300
 }
+@test "E13 a spin under a share of a processor gets that share and no more" {
+        milliseconds() {
+                sed -nE "s/.*\"$1\":([0-9]+).*/\1/p" "$BATS_TEST_TMPDIR/out" | tail -1
+        }
+        bomb limit:wall spin-children --limit wall_ms=2000 --limit cpu_ms=60000
+        [ "$(milliseconds cpu_ms)" -ge 600 ] # no cap: what the machine has to give
+        bomb limit:wall spin-children --limit wall_ms=2000 --limit cpu_ms=60000 --limit cpu_percent=10
+        cat "$BATS_TEST_TMPDIR/out" | cut -c1-300
+        [ "$(milliseconds cpu_ms)" -ge 50 ]
+        [ "$(milliseconds cpu_ms)" -le 400 ]
+}
 @test "E13 CPU time of children counts" {
         bomb limit:cpu spin-children --limit cpu_ms=600
 }

@@ -58,6 +58,24 @@ blocked() { # CALLS
         attack plain e04_namespaces >"$BATS_TEST_TMPDIR/log"
         grep -q '"landlock":"abi 2"' "$BATS_TEST_TMPDIR/log"
 }
+@test "where core dumps go to a program, a run is refused, or has none if its spec says so" {
+        only_in_vm "the pattern is the whole machine's"
+        kept=$(cat /proc/sys/kernel/core_pattern)
+        echo '|/bin/busybox touch /tmp/dumped' >/proc/sys/kernel/core_pattern
+        (ulimit -c 0 && exec bash -c 'kill -SEGV $$') || true # even with a limit of 0: what the layer is for
+        sleep 1
+        [ -e /tmp/dumped ]
+        rm /tmp/dumped
+        attack plain --expect 'refused:core dumps go to a pipe' e04_namespaces
+        attack plain --expect signaled:11 --spec '{"options": {"core_pattern_pipe": "suppress"}}' e13_bombs stack
+        sleep 1
+        [ ! -e /tmp/dumped ]
+        echo '@/run/dumps' >/proc/sys/kernel/core_pattern || echo "this kernel has no sockets for dumps"
+        case $(cat /proc/sys/kernel/core_pattern) in
+        @*) attack plain --expect 'refused:core dumps go to a socket' e04_namespaces ;;
+        esac
+        echo "$kept" >/proc/sys/kernel/core_pattern
+}
 @test "the version of control groups is reported" {
         attack plain e04_namespaces >"$BATS_TEST_TMPDIR/log"
         if [ -e /sys/fs/cgroup/cgroup.controllers ]; then

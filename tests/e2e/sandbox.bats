@@ -224,6 +224,37 @@ END
         [ -z "$(find "$parent" -maxdepth 1 -name 'gbx-gc-live-*')" ]
 }
 
+@test "the launcher is one static file that needs nothing of the host" {
+        run readelf -lW "$sandbox"
+        [ "$status" -eq 0 ]
+        [[ $output != *INTERP* ]]
+        [[ $(readelf -dW "$sandbox") != *NEEDED* ]]
+}
+
+@test "an image that was mounted before is used by its descriptor, and stays usable" {
+        cat >"$dir/with-mount" <<'PYTHON'
+import ctypes, os, sys
+OPEN_TREE_CLONE = 1
+mount = ctypes.CDLL(None, use_errno=True).syscall(428, -100, sys.argv[1].encode(), OPEN_TREE_CLONE)
+assert mount >= 0, os.strerror(ctypes.get_errno())
+os.dup2(mount, 20, inheritable=True)
+for status in (3, 4):
+    ended = os.spawnv(os.P_WAIT, sys.argv[2], ["gbx-sandbox", "run", f"{sys.argv[3]}/spec-{status}"])
+    assert ended == status, ended
+PYTHON
+        image='{"fd":20}'
+        ARGV="exit 3" spec >"$dir/spec-3"
+        ARGV="exit 4" spec >"$dir/spec-4"
+        run python3 "$dir/with-mount" "$dir/image" "$sandbox" "$dir"
+        echo "$output"
+        [ "$status" -eq 0 ]
+        image='{"fd":20}' spec >"$dir/spec"
+        run bash -c "exec 20</dev/null; '$sandbox' run '$dir/spec'"
+        echo "$output"
+        [ "$status" -eq 2 ]
+        [[ $output == *'image.fd: descriptor 20 is no mounted image'* ]]
+}
+
 @test "an ordinary user is refused by the missing layer's name, and runs jobs when he has what it takes" {
         [ "$(id -u)" -eq 0 ] || skip "only root can prepare this"
         as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
