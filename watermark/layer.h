@@ -18,6 +18,7 @@
 #include "watermark/mark.h"
 #include "watermark/number.h"
 #include "watermark/prf.h"
+#include "watermark/sketch.h"
 #include "watermark/table.h"
 
 #include <stdbool.h>
@@ -27,7 +28,6 @@
 enum {
         GBX_LAYER_MAX = 32,
         GBX_LAYER_MAX_KEYS = 6,
-        GBX_SKETCH_SIZE = 24,
         GBX_SPIKE_SHARE = 200, /* a common value stands in one row of so many, at least */
 };
 
@@ -46,9 +46,7 @@ struct gbx_plan_column {
         int sum_group; /* number of the group; -1: none */
         int per;       /* index of the column that decides this one; -1: none */
         uint64_t hash; /* of the name */
-        /* What the column looks like, for finding it again under another name (match.h); keyed hashes only. */
-        uint32_t sketch[GBX_SKETCH_SIZE];
-        unsigned sketch_count;
+        struct gbx_sketch sketch; /* for finding the column again under another name (match.h) */
         /* Keyed hashes of values that are common here; sorted. They and their neighbours are never marked: a digit
          * beside a common value sticks out. */
         uint32_t *spikes;

@@ -9,13 +9,14 @@
 #include <string.h>
 
 enum {
-        SAMPLE = 16384,   /* rows of the suspect that are compared with a sketch */
-        MAX_SHIFT = 9,    /* powers of ten tried */
-        SLOTS = 1 << 16,  /* of the set of hashes; at least twice SAMPLE */
-        LEAST_HITS = 2,
+        SAMPLE = 16384,        /* rows of the suspect that are compared with a sketch */
+        SHIFTED_SAMPLE = 2048, /* … for each power of ten tried */
+        SKETCH_SAMPLE = 8192,  /* rows of the original that a sketch is made of, but of key columns */
+        MAX_SHIFT = 9,
+        MAX_PAIRS = 65536,
 };
 
-static const double least_share = 0.34;
+static const double clear_likeness = 0.35, least_likeness = 0.1;
 
 /* Letters and digits only, in small letters; of a JSON pattern the last name. */
 static void plain_name(const char *name, char *ret, size_t size) {
@@ -40,7 +41,7 @@ struct matcher {
         const struct gbx_table *table;
         bool *taken;      /* columns of the table */
         char *separators; /* of the table's columns */
-        uint32_t *set;    /* open addressing; 0: free */
+        struct gbx_error *err;
 };
 
 static void by_name(struct matcher *m) {
@@ -64,84 +65,103 @@ static void by_name(struct matcher *m) {
                 }
 }
 
-static void add_to_set(uint32_t *set, uint32_t value) {
-        value |= value == 0;
-        for (uint32_t i = value % SLOTS;; i = (i + 1) % SLOTS) {
-                if (set[i] == value)
-                        return;
-                if (set[i] == 0) {
-                        set[i] = value;
-                        return;
-                }
-        }
-}
+/* What a column of the table looks like: rows sampled, numbers times 10^shift; or (`exact`) as a key column, with all
+ * its rows but only hashes up to `top`. */
+static int look_at(const struct matcher *m, size_t column, int shift, bool exact, uint32_t top,
+                   struct gbx_column_profile *ret) {
+        size_t sample = exact && top < UINT32_MAX ? m->table->rows : shift ? SHIFTED_SAMPLE : SAMPLE;
+        size_t step = (m->table->rows + sample - 1) / sample, count = 0, capacity = SAMPLE, rows = 0;
+        gbx_auto(gbx_free_pointer) uint32_t *hashes = malloc(capacity * sizeof *hashes);
+        int r;
 
-static bool in_set(const uint32_t *set, uint32_t value) {
-        value |= value == 0;
-        for (uint32_t i = value % SLOTS; set[i]; i = (i + 1) % SLOTS)
-                if (set[i] == value)
-                        return true;
-        return false;
-}
-
-/* The set of hashes of one column of the table, its values times 10^shift. */
-static void fill_set(struct matcher *m, size_t column, int shift) {
-        size_t step = (m->table->rows + SAMPLE - 1) / SAMPLE;
-
-        memset(m->set, 0, SLOTS * sizeof *m->set);
+        if (!hashes)
+                return gbx_fail_memory(m->err);
         for (size_t row = 0; row < m->table->rows; row += step) {
                 struct gbx_number number;
                 size_t size;
                 const char *text = gbx_table_cell(m->table, row, column, &size);
+                uint32_t hash;
 
-                if (gbx_number_parse_loose(text, size, m->separators[column], &number))
-                        add_to_set(m->set, gbx_sketch_number(&m->keys->sketch, number, shift));
-                else if (size > 0)
-                        add_to_set(m->set, gbx_sketch_text(&m->keys->sketch, text, size));
+                if (size == 0)
+                        continue;
+                rows++;
+                if (exact)
+                        hash = gbx_sketch_exact(&m->keys->sketch, text, size, m->separators[column]);
+                else if (gbx_number_parse_loose(text, size, m->separators[column], &number))
+                        hash = gbx_sketch_number(&m->keys->sketch, number, shift);
+                else
+                        hash = gbx_sketch_text(&m->keys->sketch, text, size);
+                if (hash > top)
+                        continue;
+                if (count == capacity) {
+                        uint32_t *grown = reallocarray(hashes, capacity *= 2, sizeof *hashes);
+
+                        if (!grown)
+                                return gbx_fail_memory(m->err);
+                        hashes = grown;
+                }
+                hashes[count++] = hash;
         }
+        r = gbx_column_profile_new(ret, hashes, count, rows, m->err);
+        if (r >= 0)
+                hashes = NULL;
+        return r;
 }
 
-/* Share of a plan column's sketch that the set holds. */
-static double share(const struct matcher *m, unsigned column) {
-        const struct gbx_plan_column *c = &m->plan->columns[column];
-        unsigned hits = 0;
+static bool is_key(const struct gbx_plan_column *column) { return column->role == GBX_MARK_KEY; }
 
-        for (unsigned i = 0; i < c->sketch_count; i++)
-                hits += in_set(m->set, c->sketch[i]);
-        return hits < LEAST_HITS && hits < c->sketch_count ? 0 : (double)hits / (c->sketch_count + 1e-9);
+static unsigned sketch_limit(const struct gbx_plan_column *column) {
+        return is_key(column) ? GBX_SKETCH_KEY_SIZE : GBX_SKETCH_SIZE;
+}
+
+static double likeness(const struct matcher *m, unsigned column, const struct gbx_column_profile *profile) {
+        const struct gbx_plan_column *c = &m->plan->columns[column];
+
+        return gbx_sketch_likeness(&c->sketch, sketch_limit(c), profile);
+}
+
+/* The power of ten by which a column's values must be multiplied to look most like what they were. */
+static int find_shift(const struct matcher *m, unsigned column, int *ret) {
+        double best = 0;
+
+        for (int far = 0; far <= MAX_SHIFT; far++)
+                for (int shift = -far; shift <= far; shift += far ? 2 * far : 1) {
+                        gbx_auto(gbx_column_profile_free) struct gbx_column_profile profile = {};
+                        double found;
+                        int r = look_at(m, (size_t)m->view->columns[column].column, shift, false, UINT32_MAX, &profile);
+
+                        if (r < 0)
+                                return r;
+                        found = likeness(m, column, &profile);
+                        if (far == 0 && found >= clear_likeness)
+                                return 0;
+                        if (far == 0 ? found > best : found >= clear_likeness && found > 2 * best) {
+                                best = far == 0 ? found : found / 2;
+                                *ret = shift;
+                        }
+                }
+        return 0;
 }
 
 /* Columns matched by name whose values are another power of ten. */
-static int find_shifts(struct matcher *m, struct gbx_buffer *notes, struct gbx_error *err) {
+static int find_shifts(struct matcher *m, struct gbx_buffer *notes) {
         int r = 0;
 
         for (unsigned i = 0; i < m->plan->column_count && r >= 0; i++) {
                 struct gbx_view_column *look = &m->view->columns[i];
-                double best;
 
-                if (look->column < 0 || !m->plan->columns[i].markable || m->plan->columns[i].mark_text)
+                if (look->column < 0 || look->shift || !m->plan->columns[i].markable || m->plan->columns[i].mark_text)
                         continue;
-                fill_set(m, (size_t)look->column, 0);
-                best = share(m, i);
-                if (best >= least_share)
-                        continue;
-                best = least_share;
-                for (int shift = -MAX_SHIFT; shift <= MAX_SHIFT; shift++) {
-                        fill_set(m, (size_t)look->column, shift);
-                        if (share(m, i) > best) {
-                                best = share(m, i);
-                                look->shift = shift;
-                        }
-                }
-                if (look->shift)
-                        r = gbx_buffer_printf(notes, err, "column '%s' is scaled by 10^%d\n", m->plan->columns[i].name,
+                r = find_shift(m, i, &look->shift);
+                if (r >= 0 && look->shift)
+                        r = gbx_buffer_printf(notes, m->err, "column '%s' is scaled by 10^%d\n", m->plan->columns[i].name,
                                               -look->shift);
         }
         return r;
 }
 
 struct pair {
-        double share;
+        double likeness;
         unsigned ours;
         int shift;
         size_t theirs;
@@ -150,8 +170,8 @@ struct pair {
 static int best_first(const void *a, const void *b) {
         const struct pair *x = a, *y = b;
 
-        if (x->share != y->share)
-                return x->share > y->share ? -1 : 1;
+        if (x->likeness != y->likeness)
+                return x->likeness > y->likeness ? -1 : 1;
         if ((x->shift == 0) != (y->shift == 0))
                 return x->shift == 0 ? -1 : 1;
         if (x->ours != y->ours)
@@ -159,21 +179,42 @@ static int best_first(const void *a, const void *b) {
         return x->theirs < y->theirs ? -1 : x->theirs > y->theirs;
 }
 
-static size_t collect_pairs(struct matcher *m, struct pair *pairs, int shift, size_t limit) {
-        size_t count = 0;
+struct pairs {
+        struct pair *items;
+        size_t count;
+};
 
-        for (size_t k = 0; k < m->table->columns; k++) {
-                if (m->taken[k])
+/* Our columns not yet found, of the kind asked for, that look like one of theirs. */
+static int collect_pairs(struct matcher *m, size_t theirs, int shift, bool keys, double least, struct pairs *pairs) {
+        gbx_auto(gbx_column_profile_free) struct gbx_column_profile profile = {};
+        uint32_t top = 0;
+        bool any = false;
+        int r;
+
+        for (unsigned i = 0; i < m->plan->column_count; i++) {
+                const struct gbx_sketch *sketch = &m->plan->columns[i].sketch;
+
+                if (m->view->columns[i].column >= 0 || is_key(&m->plan->columns[i]) != keys || sketch->count == 0)
                         continue;
-                fill_set(m, k, shift);
-                for (unsigned i = 0; i < m->plan->column_count && count < limit; i++) {
-                        double s = m->view->columns[i].column < 0 ? share(m, i) : 0;
-
-                        if (s >= least_share)
-                                pairs[count++] = (struct pair){ s, i, shift, k };
-                }
+                any = true;
+                if (!keys || sketch->count < GBX_SKETCH_KEY_SIZE)
+                        top = UINT32_MAX;
+                else if (sketch->hashes[sketch->count - 1] > top)
+                        top = sketch->hashes[sketch->count - 1];
         }
-        return count;
+        if (!any)
+                return 0;
+        r = look_at(m, theirs, shift, keys, top, &profile);
+        for (unsigned i = 0; i < m->plan->column_count && r >= 0; i++) {
+                double found;
+
+                if (m->view->columns[i].column >= 0 || is_key(&m->plan->columns[i]) != keys || pairs->count == MAX_PAIRS)
+                        continue;
+                found = likeness(m, i, &profile);
+                if (found >= least)
+                        pairs->items[pairs->count++] = (struct pair){ found, i, shift, theirs };
+        }
+        return r;
 }
 
 static bool any_unmatched(const struct matcher *m) {
@@ -186,34 +227,52 @@ static bool any_unmatched(const struct matcher *m) {
         return ours && theirs;
 }
 
-static int by_content(struct matcher *m, struct gbx_buffer *notes, struct gbx_error *err) {
-        enum { LIMIT = 65536 };
-        gbx_auto(gbx_free_pointer) struct pair *pairs = calloc(LIMIT, sizeof *pairs);
+static int take_best(struct matcher *m, struct pairs *pairs, struct gbx_buffer *notes) {
         int r = 0;
 
-        if (!pairs)
-                return gbx_fail_memory(err);
-        for (int far = 0; far <= MAX_SHIFT && r >= 0 && any_unmatched(m); far++) {
-                size_t count = collect_pairs(m, pairs, far, LIMIT);
+        qsort(pairs->items, pairs->count, sizeof *pairs->items, best_first);
+        for (size_t i = 0; i < pairs->count && r >= 0; i++) {
+                const struct pair *pair = &pairs->items[i];
+                struct gbx_view_column *look = &m->view->columns[pair->ours];
 
-                if (far > 0)
-                        count += collect_pairs(m, pairs + count, -far, LIMIT - count);
-                qsort(pairs, count, sizeof *pairs, best_first);
-                for (size_t i = 0; i < count && r >= 0; i++) {
-                        struct gbx_view_column *look = &m->view->columns[pairs[i].ours];
+                if (look->column >= 0 || m->taken[pair->theirs])
+                        continue;
+                look->column = (int)pair->theirs;
+                look->shift = pair->shift;
+                m->taken[pair->theirs] = true;
+                r = gbx_buffer_printf(notes, m->err, "column %zu looks like '%s'", pair->theirs + 1,
+                                      m->plan->columns[pair->ours].name);
+                if (r >= 0 && look->shift)
+                        r = gbx_buffer_printf(notes, m->err, ", scaled by 10^%d", -look->shift);
+                if (r >= 0)
+                        r = gbx_buffer_append_byte(notes, '\n', m->err);
+        }
+        return r;
+}
 
-                        if (look->column >= 0 || m->taken[pairs[i].theirs])
+/* Clear cases first, nearest powers of ten before others; then what is left, unscaled, if it looks alike at all. */
+static int by_content(struct matcher *m, struct gbx_buffer *notes) {
+        gbx_auto(gbx_free_pointer) struct pair *items = calloc(MAX_PAIRS, sizeof *items);
+        int r = 0;
+
+        if (!items)
+                return gbx_fail_memory(m->err);
+        for (int far = 0; far <= MAX_SHIFT + 1 && r >= 0 && any_unmatched(m); far++) {
+                bool last = far > MAX_SHIFT;
+                double least = last ? least_likeness : clear_likeness;
+                struct pairs pairs = { items, 0 };
+
+                for (size_t k = 0; k < m->table->columns && r >= 0; k++) {
+                        if (m->taken[k])
                                 continue;
-                        look->column = (int)pairs[i].theirs;
-                        look->shift = pairs[i].shift;
-                        m->taken[pairs[i].theirs] = true;
-                        r = gbx_buffer_printf(notes, err, "column %zu looks like '%s'", pairs[i].theirs + 1,
-                                              m->plan->columns[pairs[i].ours].name);
-                        if (r >= 0 && look->shift)
-                                r = gbx_buffer_printf(notes, err, ", scaled by 10^%d", -look->shift);
-                        if (r >= 0)
-                                r = gbx_buffer_append_byte(notes, '\n', err);
+                        r = collect_pairs(m, k, last ? 0 : far, false, least, &pairs);
+                        if (r >= 0 && (far == 0 || last))
+                                r = collect_pairs(m, k, 0, true, least, &pairs);
+                        else if (r >= 0)
+                                r = collect_pairs(m, k, -far, false, least, &pairs);
                 }
+                if (r >= 0)
+                        r = take_best(m, &pairs, notes);
         }
         return r;
 }
@@ -230,20 +289,44 @@ static int by_position(struct matcher *m, struct gbx_buffer *notes, struct gbx_e
         return gbx_buffer_append_text(notes, "columns taken in their order\n", err);
 }
 
+void gbx_match_sketch(struct gbx_plan *plan, const struct gbx_mark_keys *keys, const struct gbx_view *view) {
+        size_t rows = view->table->rows, sampled = (rows + SKETCH_SAMPLE - 1) / SKETCH_SAMPLE;
+
+        for (unsigned i = 0; i < plan->column_count; i++) {
+                struct gbx_plan_column *c = &plan->columns[i];
+
+                if (view->columns[i].column < 0)
+                        continue;
+                c->sketch = (struct gbx_sketch){};
+                for (size_t row = 0; row < rows; row += is_key(c) ? 1 : sampled) {
+                        struct gbx_number number;
+                        size_t size;
+                        const char *text = gbx_table_cell(view->table, row, (size_t)view->columns[i].column, &size);
+
+                        if (size == 0)
+                                continue;
+                        gbx_sketch_add(&c->sketch, sketch_limit(c),
+                                       is_key(c) ? gbx_sketch_exact(&keys->sketch, text, size, 0)
+                                       : gbx_view_number(view, i, row, &number)
+                                               ? gbx_sketch_number(&keys->sketch, number, 0)
+                                               : gbx_sketch_text(&keys->sketch, text, size));
+                }
+        }
+}
+
 int gbx_match_view(struct gbx_view *view, const struct gbx_plan *plan, const struct gbx_mark_keys *keys,
                    const struct gbx_table *table, char decimal, unsigned *ret_found, struct gbx_buffer *notes,
                    struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) bool *taken = calloc(table->columns, sizeof *taken);
         gbx_auto(gbx_free_pointer) char *separators = calloc(table->columns, sizeof *separators);
-        gbx_auto(gbx_free_pointer) uint32_t *set = calloc(SLOTS, sizeof *set);
-        struct matcher m = { view, plan, keys, table, taken, separators, set };
+        struct matcher m = { view, plan, keys, table, taken, separators, err };
         unsigned found = 0;
         int r;
 
         view->table = table;
         view->count = plan->column_count;
         view->columns = calloc(plan->column_count + 1, sizeof *view->columns);
-        if (!taken || !separators || !set || !view->columns)
+        if (!taken || !separators || !view->columns)
                 return gbx_fail_memory(err);
         for (unsigned i = 0; i < plan->column_count; i++)
                 view->columns[i].column = -1;
@@ -251,11 +334,11 @@ int gbx_match_view(struct gbx_view *view, const struct gbx_plan *plan, const str
                 separators[k] = gbx_suspect_separator(table, k, decimal);
         if (!table->headless)
                 by_name(&m);
-        r = any_unmatched(&m) ? by_content(&m, notes, err) : 0;
+        r = any_unmatched(&m) ? by_content(&m, notes) : 0;
         if (r >= 0)
                 r = by_position(&m, notes, err);
         if (r >= 0)
-                r = find_shifts(&m, notes, err);
+                r = find_shifts(&m, notes);
         if (r < 0)
                 return r;
         for (unsigned i = 0; i < plan->column_count; i++) {

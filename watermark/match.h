@@ -2,10 +2,8 @@
  * Finding a plan's columns in a suspect table
  *
  * By name first (case, spaces and punctuation do not count; of a JSON pattern
- * the last name), then by content: a sketch holds the 24 smallest keyed
- * hashes of a column's values, numbers by their first three significant
- * digits and magnitude, so that a mark or a rounding hardly changes it. The
- * same comparison finds columns multiplied by a power of ten.
+ * the last name), then by content, with the sketches of sketch.h. The same
+ * comparison finds columns multiplied by a power of ten.
  *
  * Nothing here looks at symbols, so that no correction of p-values is due.
  */

@@ -36,8 +36,12 @@ static int write_column(const struct gbx_record *record, unsigned index, struct 
                 r = gbx_buffer_append_text(buffer, ",\"rounded\":true", err);
         if (r >= 0)
                 r = gbx_buffer_append_text(buffer, ",\"sketch\":\"", err);
-        for (unsigned i = 0; i < c->sketch_count && r >= 0; i++)
-                r = gbx_buffer_printf(buffer, err, "%08x", c->sketch[i]);
+        for (unsigned i = 0; i < c->sketch.count && r >= 0; i++)
+                r = gbx_buffer_printf(buffer, err, "%08x", c->sketch.hashes[i]);
+        if (r >= 0)
+                r = gbx_buffer_printf(buffer, err, "\",\"sketched_rows\":%u,\"sketch_counts\":\"", c->sketch.rows);
+        for (unsigned i = 0; i < c->sketch.count && r >= 0; i++)
+                r = gbx_buffer_printf(buffer, err, "%04x", c->sketch.counts[i]);
         if (r >= 0 && c->spike_count > 0)
                 r = gbx_buffer_append_text(buffer, "\",\"spikes\":\"", err);
         for (unsigned i = 0; i < c->spike_count && r >= 0; i++)
@@ -153,13 +157,38 @@ static int read_hashes(const struct source *source, const char *text, const char
         return 0;
 }
 
-static int read_looks(const struct source *source, uint32_t node, struct gbx_plan_column *column) {
-        const char *sketch = get_text(source, node, "sketch"), *spikes = get_text(source, node, "spikes");
-        int r;
+static int read_sketch(const struct source *source, uint32_t node, unsigned limit, struct gbx_sketch *ret) {
+        const char *hashes = get_text(source, node, "sketch"), *counts = get_text(source, node, "sketch_counts");
+        uint64_t rows, sum = 0;
+        int r = get_number(source, node, "sketched_rows", UINT32_MAX, &rows);
 
-        if (!sketch)
+        if (r < 0)
+                return r;
+        if (!hashes || !counts)
                 return damaged(source, "sketch");
-        r = read_hashes(source, sketch, "sketch", column->sketch, GBX_SKETCH_SIZE, &column->sketch_count);
+        r = read_hashes(source, hashes, "sketch", ret->hashes, limit, &ret->count);
+        if (r < 0)
+                return r;
+        if (strlen(counts) != 4 * (size_t)ret->count)
+                return damaged(source, "sketch_counts");
+        for (unsigned i = 0; i < ret->count; i++) {
+                uint8_t bytes[2];
+
+                if (gbx_hex_decode(counts + 4 * (size_t)i, 4, bytes, 2, NULL) < 0)
+                        return damaged(source, "sketch_counts");
+                ret->counts[i] = (uint16_t)(bytes[0] << 8 | bytes[1]);
+                sum += ret->counts[i];
+                if (ret->counts[i] == 0 || sum > rows)
+                        return damaged(source, "sketch_counts");
+        }
+        ret->rows = (uint32_t)rows;
+        return 0;
+}
+
+static int read_looks(const struct source *source, uint32_t node, struct gbx_plan_column *column) {
+        const char *spikes = get_text(source, node, "spikes");
+        int r = read_sketch(source, node, column->role == GBX_MARK_KEY ? GBX_SKETCH_KEY_SIZE : GBX_SKETCH_SIZE, &column->sketch);
+
         if (r < 0 || !spikes)
                 return r;
         column->spikes = calloc(GBX_SPIKE_SHARE + 1, sizeof *column->spikes);
