@@ -3,8 +3,10 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "gateway/egress/config.h"
 #include "gateway/egress/start.h"
 #include "gateway/egress/tls.h"
+#include "gateway/flow_limits.h"
 #include "gateway/flow_values.h"
 #include "gateway/install.h"
 #include "gateway/store/view.h"
@@ -12,6 +14,7 @@
 #include "policy/host.h"
 
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <string.h>
 
 enum { SETTINGS_LIMIT = 4 * 1024 * 1024, PEM_LIMIT = 64 * 1024, BUNDLE_LIMIT = 4 * 1024 * 1024 };
@@ -19,7 +22,10 @@ enum { SETTINGS_LIMIT = 4 * 1024 * 1024, PEM_LIMIT = 64 * 1024, BUNDLE_LIMIT = 4
 struct gbx_flows {
         struct gbx_site *site;
         char id[GBX_RUN_ID_SIZE];
+        const struct gbx_run_plan *plan;
         struct gbx_egress *egress;
+        pthread_mutex_t mutex;   /* over the site, between the thread that takes records and the start */
+        enum gbx_refusal closed; /* why the proxy was told to end flows */
         json_t *environment;
         struct gbx_buffer trust; /* what the job trusts */
         struct gbx_buffer hosts; /* its /etc/hosts */
@@ -33,22 +39,53 @@ static void free_flows(struct gbx_flows **flows) {
         json_decref((*flows)->environment);
         gbx_buffer_free(&(*flows)->trust);
         gbx_buffer_free(&(*flows)->hosts);
+        (void)pthread_mutex_destroy(&(*flows)->mutex);
         free(*flows);
         *flows = NULL;
 }
 
+/* Ends the run's flows if what the log says now asks for it. */
+static int apply_limits(struct gbx_flows *flows, bool failed, struct gbx_error *err) {
+        enum gbx_refusal why = GBX_REFUSAL_NONE;
+        int r = gbx_flow_limits_check(flows->site, flows->plan, flows->id, failed, &why, err);
+
+        if (r >= 0 && why != GBX_REFUSAL_NONE && why != flows->closed)
+                gbx_egress_close_flows(flows->egress, why == GBX_REFUSAL_BREAKER ? GBX_EGRESS_SIGNAL_BREAKER : GBX_EGRESS_SIGNAL_QUOTA);
+        flows->closed = why;
+        return r;
+}
+
 /* The actor, object and details of a record are those of the log; the proxy has filled in the rest. */
-static int take_record(void *userdata, const json_t *record) {
-        struct gbx_flows *flows = userdata;
+static int record(struct gbx_flows *flows, const json_t *record) {
+        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
         const char *action = json_string_value(json_object_get(record, "action"));
         const char *outcome = json_string_value(json_object_get(record, "outcome"));
+        const json_t *details = json_object_get(record, "details");
         struct gbx_action entry = { "system", action, flows->id, outcome, json_object_get(record, "reasons"),
                                     json_object_get(record, "details") };
         struct gbx_error ignored = {};
+        bool failed;
+        int r;
 
         if (!action || strncmp(action, "flow.", 5) != 0 || !outcome)
                 return -EPROTO;
-        return gbx_site_record(flows->site, &entry, NULL, &ignored);
+        failed = (strcmp(outcome, "done") != 0 && strcmp(outcome, "allowed") != 0) || json_object_get(details, "left_out");
+        r = gbx_site_lock(flows->site, &ignored);
+        if (r < 0)
+                return r;
+        locked = flows->site;
+        r = gbx_site_record(flows->site, &entry, NULL, &ignored);
+        return r < 0 ? r : apply_limits(flows, failed, &ignored);
+}
+
+static int take_record(void *userdata, const json_t *line) {
+        struct gbx_flows *flows = userdata;
+        int r;
+
+        (void)pthread_mutex_lock(&flows->mutex);
+        r = record(flows, line);
+        (void)pthread_mutex_unlock(&flows->mutex);
+        return r;
 }
 
 /* --- what the proxy is told ----------------------------------------------------- */
@@ -97,36 +134,6 @@ static int add_scan_rules(json_t *config, struct gbx_error *err) {
         if (r >= 0 && json_object_set_new(config, "scan-rules", json_string(gbx_buffer_text(&text))) < 0)
                 r = gbx_fail_memory(err);
         return r;
-}
-
-/* What other runs of the same analyst for the same purpose have used up today. */
-static int add_used_today(struct gbx_flows *flows, const struct gbx_run_plan *plan, json_t *config, struct gbx_error *err) {
-        gbx_auto(free_json) json_t *rows = NULL;
-        json_t *used = json_object(), *row;
-        char day[GBX_TIME_TEXT_SIZE];
-        size_t i;
-        int r;
-
-        gbx_time_text(gbx_time_now(), day);
-        day[10] = '\0';
-        r = json_object_set_new(config, "used-today", used) < 0 ? gbx_fail_memory(err) : 0;
-        if (r >= 0)
-                r = gbx_view_query(flows->site->view, &rows, err,
-                                   "SELECT rule, SUM(sent) AS sent, SUM(received) AS received FROM flow WHERE day=?1 AND requester=?2"
-                                   " AND purpose=?3 AND rule IS NOT NULL GROUP BY rule",
-                                   day, plan->request.requester, plan->request.purpose, NULL);
-        if (r < 0)
-                return r;
-        json_array_foreach(rows, i, row) {
-                const struct gbx_policy_flow *rules = plan->policy->flows.items;
-
-                for (size_t k = 0; k < plan->policy->flows.count; k++)
-                        if (strcmp(rules[k].name, json_string_value(json_object_get(row, "rule"))) == 0)
-                                (void)json_object_set_new(used, rules[k].name,
-                                                          json_pack("{s:I, s:I}", "request-bytes", json_integer_value(json_object_get(row, "sent")),
-                                                                    "response-bytes", json_integer_value(json_object_get(row, "received"))));
-        }
-        return 0;
 }
 
 /* SITE/egress.json, if there is one: it may set what is the site's to set, and nothing else. */
@@ -222,7 +229,7 @@ static int make_config(struct gbx_flows *flows, const struct gbx_run_plan *plan,
         if (r >= 0)
                 r = add_settings(flows->site, config, ret_rate, err);
         if (r >= 0)
-                r = add_used_today(flows, plan, config, err);
+                r = gbx_flow_limits_configure(flows->site, plan, config, err);
         if (r < 0)
                 return r;
         *ret = config;
@@ -253,6 +260,18 @@ static int make_environment(struct gbx_flows *flows, struct gbx_error *err) {
         return flows->environment ? 0 : gbx_fail_memory(err);
 }
 
+/* What was opened meanwhile by other runs is seen after the start: from then on they can tell this proxy themselves. */
+static int start_proxy(struct gbx_flows *flows, const struct gbx_egress_options *options, struct gbx_error *err) {
+        int r;
+
+        (void)pthread_mutex_lock(&flows->mutex);
+        r = gbx_egress_start(&flows->egress, options, err);
+        if (r >= 0)
+                r = apply_limits(flows, false, err);
+        (void)pthread_mutex_unlock(&flows->mutex);
+        return r;
+}
+
 int gbx_flows_start(struct gbx_flows **ret, struct gbx_site *site, const struct gbx_run_plan *plan, const char *id,
                     struct gbx_error *err) {
         gbx_auto(free_flows) struct gbx_flows *flows = NULL;
@@ -267,7 +286,9 @@ int gbx_flows_start(struct gbx_flows **ret, struct gbx_site *site, const struct 
         flows = calloc(1, sizeof *flows);
         if (!flows)
                 return gbx_fail_memory(err);
+        (void)pthread_mutex_init(&flows->mutex, NULL);
         flows->site = site;
+        flows->plan = plan;
         (void)snprintf(flows->id, sizeof flows->id, "%s", id);
         r = make_config(flows, plan, &config, &options.rate, err);
         if (r >= 0 && json_object_get(config, "scan-rules"))
@@ -288,7 +309,7 @@ int gbx_flows_start(struct gbx_flows **ret, struct gbx_site *site, const struct 
         options.config = config;
         options.control_path = control;
         options.userdata = flows;
-        r = gbx_egress_start(&flows->egress, &options, err);
+        r = start_proxy(flows, &options, err);
         if (r >= 0)
                 r = make_environment(flows, err);
         if (r < 0) {

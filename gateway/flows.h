@@ -18,7 +18,7 @@
 struct gbx_flows;
 
 /* `ret` stays NULL if the policy grants none. Records are made on a thread of its own: until gbx_flows_stop the caller
- * leaves the site alone. */
+ * leaves the site alone, and keeps `plan`. */
 int gbx_flows_start(struct gbx_flows **ret, struct gbx_site *site, const struct gbx_run_plan *plan, const char *id,
                     struct gbx_error *err);
 

@@ -66,6 +66,7 @@ static const struct rule {
         { "job show", ANALYST | REVIEWER | ADMIN | AUDITOR },
         { "job logs", ANALYST | ADMIN | AUDITOR },
         { "flows cut", ADMIN },
+        { "flows close-breaker", ADMIN },
         { "flows *", ADMIN | AUDITOR },
         { "trace", AUDITOR },
         { "audit *", AUDITOR | ADMIN },

@@ -61,6 +61,7 @@ struct gbx_flow_rule {
         uint64_t rate;               /* bytes a second in each direction; 0: none */
         uint64_t connections;        /* at a time; default 64 */
         uint64_t connections_run;    /* in the run; 0: none */
+        uint64_t connections_day;    /* as request_bytes_day; 0: none */
         uint64_t names;              /* different host names under a wildcard; default 16 */
         uint64_t breaker_failures;   /* refusals and failures in a minute that open the breaker; default 20, 0: none */
 

@@ -45,6 +45,7 @@ static const struct gbx_field rule_fields[] = {
         { "rate", GBX_FIELD_NUMBER, RULE(rate), .maximum = UINT32_MAX },
         { "connections", GBX_FIELD_NUMBER, RULE(connections), .minimum = 1, .maximum = 65536 },
         { "connections-run", GBX_FIELD_NUMBER, RULE(connections_run), .maximum = INT64_MAX },
+        { "connections-day", GBX_FIELD_NUMBER, RULE(connections_day), .maximum = INT64_MAX },
         { "names", GBX_FIELD_NUMBER, RULE(names), .minimum = 1, .maximum = 1024 },
         { "breaker-failures", GBX_FIELD_NUMBER, RULE(breaker_failures), .maximum = 1000000 },
         { "window", GBX_FIELD_JSON, .offset = offsetof(struct draft, window) },

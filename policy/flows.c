@@ -50,8 +50,31 @@ const struct gbx_yaml_field gbx_policy_flow_fields[] = {
         { .key = "rate", .type = GBX_YAML_SIZE, FLOW(rate), .min = 1024, .max = UINT32_MAX },
         { .key = "connections", .type = GBX_YAML_INTEGER, FLOW(connections), .fallback = "64", .min = 1, .max = 65536 },
         { .key = "connections-run", .type = GBX_YAML_INTEGER, FLOW(connections_run), .min = 1, .max = INT64_MAX },
+        { .key = "connections-day", .type = GBX_YAML_INTEGER, FLOW(connections_day), .min = 1, .max = INT64_MAX },
         { .key = "names", .type = GBX_YAML_INTEGER, FLOW(names), .fallback = "16", .min = 1, .max = 1024 },
         { .key = "breaker-failures", .type = GBX_YAML_INTEGER, FLOW(breaker_failures), .fallback = "20", .min = 1, .max = 1000000 },
+        END,
+};
+
+enum { SECOND = 1000, HOUR = 3600 * SECOND, DAY = 24 * HOUR };
+
+const struct gbx_yaml_field gbx_policy_flow_breakers_fields[] = {
+        { .key = "analyst-failures", .type = GBX_YAML_INTEGER, AT(gbx_policy_flow_breakers, analyst_failures), .fallback = "500", .min = 1, .max = 1000000 },
+        { .key = "dataset-failures", .type = GBX_YAML_INTEGER, AT(gbx_policy_flow_breakers, dataset_failures), .fallback = "1000", .min = 1, .max = 1000000 },
+        { .key = "window", .type = GBX_YAML_DURATION, AT(gbx_policy_flow_breakers, window_ms), .fallback = "1h", .min = SECOND, .max = 31ULL * DAY },
+        END,
+};
+
+static const struct gbx_yaml_field quota_fields[] = {
+        { .key = "request-size-day", .type = GBX_YAML_SIZE, AT(gbx_policy_flow_quota, request_bytes_day), .min = 1, .max = INT64_MAX },
+        { .key = "response-size-day", .type = GBX_YAML_SIZE, AT(gbx_policy_flow_quota, response_bytes_day), .min = 1, .max = INT64_MAX },
+        { .key = "connections-day", .type = GBX_YAML_INTEGER, AT(gbx_policy_flow_quota, connections_day), .min = 1, .max = INT64_MAX },
+        END,
+};
+
+const struct gbx_yaml_field gbx_policy_flow_quotas_fields[] = {
+        { .key = "analyst", .type = GBX_YAML_RECORD, AT(gbx_policy_flow_quotas, analyst), .fields = quota_fields },
+        { .key = "dataset", .type = GBX_YAML_RECORD, AT(gbx_policy_flow_quotas, dataset), .fields = quota_fields },
         END,
 };
 
@@ -130,6 +153,7 @@ static int flow_to_json(const struct gbx_policy_flow *flow, json_t **ret, struct
                 { "rate", flow->rate, false },
                 { "connections", flow->connections, true },
                 { "connections-run", flow->connections_run, false },
+                { "connections-day", flow->connections_day, false },
                 { "names", flow->names, true },
                 { "breaker-failures", flow->breaker_failures, true },
         };

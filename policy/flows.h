@@ -40,10 +40,11 @@ struct gbx_policy_flow {
         struct gbx_policy_flow_tls tls;
         struct gbx_policy_flow_window window;
         uint64_t body_bytes, request_bytes, response_bytes, request_bytes_day, response_bytes_day;
-        uint64_t rate, connections, connections_run, names, breaker_failures;
+        uint64_t rate, connections, connections_run, connections_day, names, breaker_failures;
 };
 
 extern const struct gbx_yaml_field gbx_policy_flow_fields[];
+extern const struct gbx_yaml_field gbx_policy_flow_breakers_fields[], gbx_policy_flow_quotas_fields[];
 
 /* The rules as a JSON array (flow_rule.h); empty without flows. */
 int gbx_policy_flows_to_json(const struct gbx_policy *policy, json_t **ret, struct gbx_error *err);

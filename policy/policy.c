@@ -96,6 +96,8 @@ static const struct gbx_yaml_field policy_fields[] = {
         { .key = "parameters", .type = GBX_YAML_RECORDS, AT(gbx_policy, parameters), .fields = parameter_fields, .size = sizeof(struct gbx_policy_parameter), .max = 100 },
         { .key = "network", .type = GBX_YAML_CHOICE, AT(gbx_policy, network), .words = network_words, .fallback = "none" },
         { .key = "flows", .type = GBX_YAML_RECORDS, AT(gbx_policy, flows), .fields = gbx_policy_flow_fields, .size = sizeof(struct gbx_policy_flow), .min = 1, .max = GBX_FLOW_MAX_RULES },
+        { .key = "flow-breakers", .type = GBX_YAML_RECORD, AT(gbx_policy, flow_breakers), .fields = gbx_policy_flow_breakers_fields },
+        { .key = "flow-quotas", .type = GBX_YAML_RECORD, AT(gbx_policy, flow_quotas), .fields = gbx_policy_flow_quotas_fields },
         END,
 };
 
@@ -227,12 +229,17 @@ static int check_records(const struct check *check, const struct gbx_yaml_node *
 /* `network` and `flows` say the same thing twice, so that nobody grants flows in passing. */
 static int check_flows(const struct check *check, const struct gbx_yaml_node *root) {
         const struct gbx_policy *policy = check->policy;
+        static const char *const with_flows[] = { "flows", "flow-breakers", "flow-quotas" };
         const struct gbx_yaml_node *flows = gbx_yaml_get(root, "flows");
 
         if (policy->network == GBX_NETWORK_FLOWS && !flows)
                 return PROBLEM(check, root, "'network: flows' needs a list 'flows'");
-        if (policy->network != GBX_NETWORK_FLOWS && flows)
-                return PROBLEM(check, flows, "'flows' needs 'network: flows'");
+        for (size_t i = 0; policy->network != GBX_NETWORK_FLOWS && i < gbx_array_size(with_flows); i++) {
+                const struct gbx_yaml_node *node = gbx_yaml_get(root, with_flows[i]);
+
+                if (node)
+                        return PROBLEM(check, node, "'%s' needs 'network: flows'", with_flows[i]);
+        }
         return gbx_policy_flows_check(policy, flows, check->problems, check->err);
 }
 

@@ -83,6 +83,21 @@ struct gbx_policy_parameter {
         uint64_t max_length;     /* bytes of a text, elements of a list */
 };
 
+/* Of all flows of an analyst, or of all runs on a dataset: failures in the window after which they are closed. */
+struct gbx_policy_flow_breakers {
+        uint64_t analyst_failures, dataset_failures;
+        uint64_t window_ms;
+};
+
+/* What one analyst's flows, or the flows of all runs on one dataset, may use on one day (UTC); 0: no limit. */
+struct gbx_policy_flow_quota {
+        uint64_t request_bytes_day, response_bytes_day, connections_day;
+};
+
+struct gbx_policy_flow_quotas {
+        struct gbx_policy_flow_quota analyst, dataset;
+};
+
 struct gbx_policy {
         char *name;
         char *purpose;
@@ -94,6 +109,8 @@ struct gbx_policy {
         struct gbx_records parameters; /* struct gbx_policy_parameter */
         unsigned network;              /* enum gbx_network */
         struct gbx_records flows;      /* struct gbx_policy_flow (policy/flows.h); with GBX_NETWORK_FLOWS, and only then */
+        struct gbx_policy_flow_breakers flow_breakers;
+        struct gbx_policy_flow_quotas flow_quotas;
 
         struct gbx_buffer source;               /* the file's bytes */
         char digest[GBX_SHA256_TEXT_SIZE];      /* of those */

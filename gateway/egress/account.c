@@ -5,12 +5,13 @@
 
 enum { BREAKER_WINDOW_MS = 60 * 1000, BREAKER_PAUSE_MS = 60 * 1000, DAY_SECONDS = 24 * 60 * 60 };
 
-void gbx_account_init(struct gbx_account *ret, const struct gbx_flow_rule *rule, const uint64_t used_today[2],
+void gbx_account_init(struct gbx_account *ret, const struct gbx_flow_rule *rule, const struct gbx_day_use *used_today,
                       int64_t now) {
         *ret = (struct gbx_account){
                 .rule = rule,
-                .bytes_today = { used_today[0], used_today[1] },
-                .day = now / DAY_SECONDS,
+                .today = { .limit = { { rule->request_bytes_day, rule->response_bytes_day }, rule->connections_day },
+                           .used = *used_today,
+                           .day = now / DAY_SECONDS },
                 .breaker = { .limit = rule->breaker_failures },
         };
 }
@@ -40,30 +41,49 @@ bool gbx_breaker_fail(struct gbx_breaker *breaker, int64_t now_ms) {
         return true;
 }
 
-static void turn_day(struct gbx_account *account, int64_t now) {
-        if (now / DAY_SECONDS == account->day)
+static uint64_t left(uint64_t limit, uint64_t used) { return limit > used ? limit - used : 0; }
+
+static void turn_day(struct gbx_quota *quota, int64_t now) {
+        if (now / DAY_SECONDS == quota->day)
                 return;
-        account->day = now / DAY_SECONDS;
-        account->bytes_today[0] = account->bytes_today[1] = 0;
+        quota->day = now / DAY_SECONDS;
+        quota->used = (struct gbx_day_use){};
 }
 
-static uint64_t left(uint64_t limit, uint64_t used) { return limit > used ? limit - used : 0; }
+static uint64_t bytes_left(const struct gbx_quota *quota, enum gbx_direction direction) {
+        return quota->limit.bytes[direction] ? left(quota->limit.bytes[direction], quota->used.bytes[direction]) : UINT64_MAX;
+}
+
+enum gbx_refusal gbx_quota_open(struct gbx_quota *quota, int64_t now) {
+        turn_day(quota, now);
+        if (quota->limit.connections && quota->used.connections >= quota->limit.connections)
+                return GBX_REFUSAL_QUOTA;
+        return bytes_left(quota, GBX_REQUEST) == 0 || bytes_left(quota, GBX_RESPONSE) == 0 ? GBX_REFUSAL_QUOTA : GBX_REFUSAL_NONE;
+}
+
+void gbx_quota_count(struct gbx_quota *quota) { quota->used.connections++; }
+
+bool gbx_quota_fits(struct gbx_quota *quota, enum gbx_direction direction, uint64_t bytes, int64_t now) {
+        turn_day(quota, now);
+        return bytes <= bytes_left(quota, direction);
+}
+
+void gbx_quota_take(struct gbx_quota *quota, enum gbx_direction direction, uint64_t bytes) { quota->used.bytes[direction] += bytes; }
 
 uint64_t gbx_account_left(const struct gbx_account *account, enum gbx_direction direction) {
         const struct gbx_flow_rule *rule = account->rule;
         uint64_t run = left(direction == GBX_REQUEST ? rule->request_bytes : rule->response_bytes, account->bytes[direction]);
-        uint64_t day_limit = direction == GBX_REQUEST ? rule->request_bytes_day : rule->response_bytes_day;
-        uint64_t day = day_limit ? left(day_limit, account->bytes_today[direction]) : UINT64_MAX;
+        uint64_t day = bytes_left(&account->today, direction);
 
         return run < day ? run : day;
 }
 
 enum gbx_refusal gbx_account_take(struct gbx_account *account, enum gbx_direction direction, uint64_t bytes, int64_t now) {
-        turn_day(account, now);
+        turn_day(&account->today, now);
         if (bytes > gbx_account_left(account, direction))
                 return GBX_REFUSAL_QUOTA;
         account->bytes[direction] += bytes;
-        account->bytes_today[direction] += bytes;
+        gbx_quota_take(&account->today, direction, bytes);
         return GBX_REFUSAL_NONE;
 }
 
@@ -92,7 +112,6 @@ static enum gbx_refusal count_name(struct gbx_account *account, const char *host
 enum gbx_refusal gbx_account_open(struct gbx_account *account, const char *host, int64_t now_ms, int64_t now) {
         enum gbx_refusal refusal;
 
-        turn_day(account, now);
         if (account->cut)
                 return GBX_REFUSAL_CUT;
         if (gbx_breaker_open(&account->breaker, now_ms))
@@ -100,6 +119,9 @@ enum gbx_refusal gbx_account_open(struct gbx_account *account, const char *host,
         if (account->open >= account->rule->connections ||
             (account->rule->connections_run && account->total >= account->rule->connections_run))
                 return GBX_REFUSAL_CONNECTIONS;
+        refusal = gbx_quota_open(&account->today, now);
+        if (refusal != GBX_REFUSAL_NONE)
+                return refusal;
         if (gbx_account_left(account, GBX_REQUEST) == 0 || gbx_account_left(account, GBX_RESPONSE) == 0)
                 return GBX_REFUSAL_QUOTA;
         refusal = count_name(account, host);
@@ -107,6 +129,7 @@ enum gbx_refusal gbx_account_open(struct gbx_account *account, const char *host,
                 return refusal;
         account->open++;
         account->total++;
+        gbx_quota_count(&account->today);
         return GBX_REFUSAL_NONE;
 }
 

@@ -10,7 +10,7 @@
 struct draft {
         struct gbx_egress_config config;
         uint64_t version;
-        const json_t *listen, *rules, *authority, *limits;
+        const json_t *listen, *rules, *authority, *limits, *quotas;
 };
 
 #define CONFIG(member) .offset = offsetof(struct draft, config.member)
@@ -36,6 +36,7 @@ static const struct gbx_field config_fields[] = {
         { "scan-values", GBX_FIELD_JSON, CONFIG(scan_values) },
         { "scan-tokens", GBX_FIELD_NUMBER, CONFIG(scan_tokens), .minimum = 3, .maximum = 65535 },
         { "used-today", GBX_FIELD_JSON, CONFIG(used_today) },
+        { "quotas", GBX_FIELD_JSON, DRAFT(quotas) },
         { "limits", GBX_FIELD_JSON, DRAFT(limits) },
         { "confine", GBX_FIELD_BOOLEAN, CONFIG(confine) },
         {}
@@ -64,6 +65,7 @@ static void free_draft(struct draft *draft) {
         gbx_fields_free(authority_fields, draft);
         gbx_fields_free(config_fields, draft);
         gbx_flow_rules_free(&draft->config.rules);
+        free(draft->config.quotas);
         json_decref(draft->config.json);
 }
 
@@ -116,6 +118,42 @@ static bool rule_exists(const struct gbx_egress_config *config, const char *name
         return false;
 }
 
+static bool read_use(const json_t *json, const char *format, struct gbx_day_use *ret, json_t **ret_used) {
+        json_int_t request = 0, response = 0, connections = 0;
+
+        if (json_unpack((json_t *)(uintptr_t)json, format, "request-bytes", &request, "response-bytes", &response, "connections",
+                        &connections, "used", ret_used) < 0 || request < 0 || response < 0 || connections < 0)
+                return false;
+        *ret = (struct gbx_day_use){ { (uint64_t)request, (uint64_t)response }, (uint64_t)connections };
+        return true;
+}
+
+bool gbx_egress_day_use(const json_t *used, struct gbx_day_use *ret) {
+        *ret = (struct gbx_day_use){};
+        return !used || read_use(used, "{s:I, s:I, s?:I !}", ret, NULL);
+}
+
+static int parse_quotas(struct draft *draft, struct gbx_error *err) {
+        struct gbx_egress_config *config = &draft->config;
+        size_t count = json_array_size(draft->quotas);
+
+        if (draft->quotas && (!json_is_array(draft->quotas) || count > GBX_EGRESS_MAX_QUOTAS))
+                return gbx_fail(err, -EINVAL, "quotas: must be a list of at most %d", GBX_EGRESS_MAX_QUOTAS);
+        config->quotas = calloc(count ? count : 1, sizeof *config->quotas);
+        if (!config->quotas)
+                return gbx_fail_memory(err);
+        for (; config->quota_count < count; config->quota_count++) {
+                struct gbx_quota *quota = &config->quotas[config->quota_count];
+                json_t *used = NULL;
+
+                if (!read_use(json_array_get(draft->quotas, config->quota_count), "{s:I, s:I, s:I, s:o !}", &quota->limit, &used) ||
+                    !gbx_egress_day_use(used, &quota->used))
+                        return gbx_fail(err, -EINVAL, "quotas[%zu]: must be request-bytes, response-bytes, connections and used",
+                                        config->quota_count);
+        }
+        return 0;
+}
+
 static int check_used(const struct gbx_egress_config *config, struct gbx_error *err) {
         const char *rule;
         json_t *used;
@@ -123,12 +161,11 @@ static int check_used(const struct gbx_egress_config *config, struct gbx_error *
         if (config->used_today && !json_is_object(config->used_today))
                 return gbx_fail(err, -EINVAL, "used-today: must be an object");
         json_object_foreach((json_t *)(uintptr_t)config->used_today, rule, used) {
-                json_int_t request, response;
+                struct gbx_day_use use;
 
-                if (!rule_exists(config, rule) ||
-                    json_unpack(used, "{s:I, s:I !}", "request-bytes", &request, "response-bytes", &response) < 0 ||
-                    request < 0 || response < 0)
-                        return gbx_fail(err, -EINVAL, "used-today.%.64s: must be a rule's request-bytes and response-bytes", rule);
+                if (!rule_exists(config, rule) || !gbx_egress_day_use(used, &use))
+                        return gbx_fail(err, -EINVAL, "used-today.%.64s: must be a rule's request-bytes, response-bytes and connections",
+                                        rule);
         }
         return 0;
 }
@@ -207,6 +244,9 @@ static int check(struct draft *draft, struct gbx_error *err) {
                         return gbx_context(err, r, "nameservers");
         }
         r = check_used(config, err);
+        if (r < 0)
+                return r;
+        r = parse_quotas(draft, err);
         if (r < 0)
                 return r;
         r = check_certificates(config, err);

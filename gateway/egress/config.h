@@ -17,7 +17,9 @@
  *     "scan-rules": YAML,            gateway/release/scan.h; needed where a rule scans
  *     "scan-values": {"identity": ["…"]},               exact values that must not leave, by rule name
  *     "scan-tokens": 7,              descriptor: identifiers of the datasets, which must not leave (tokens.h); optional
- *     "used-today": {"scores": {"request-bytes": 0, "response-bytes": 0}},
+ *     "used-today": {"scores": {"request-bytes": 0, "response-bytes": 0, "connections": 0}},     by rule
+ *     "quotas": [{"request-bytes": 0, "response-bytes": 0, "connections": 0, "used": {…}}],      of the day, over all rules;
+ *                                    0: no limit; "used" as above, by whomever the gateway counts together
  *     "limits": {"connections": 2048, "head-ms": 10000, "idle-ms": 60000, "connect-ms": 10000,
  *                "duration-ms": 3600000, "minimum-rate": 64, "failures": 500},
  *     "confine": true
@@ -29,13 +31,18 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "gateway/egress/account.h"
 #include "policy/flow_rule.h"
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { GBX_EGRESS_CONFIG_LIMIT = 16 * 1024 * 1024, GBX_EGRESS_MAX_LISTENERS = 4 };
+enum { GBX_EGRESS_CONFIG_LIMIT = 16 * 1024 * 1024, GBX_EGRESS_MAX_LISTENERS = 4, GBX_EGRESS_MAX_QUOTAS = 128 };
+
+/* What closes all flows of the run while it goes on, and for which reason. */
+enum { GBX_EGRESS_SIGNAL_BREAKER = SIGUSR1, GBX_EGRESS_SIGNAL_QUOTA = SIGUSR2 };
 
 struct gbx_egress_limits {
         uint64_t connections;  /* of clients, at a time */
@@ -54,6 +61,8 @@ struct gbx_egress_config {
         size_t listen_count;
         uint64_t events, control, scan_tokens; /* the last two: UINT64_MAX without one */
         struct gbx_flow_rules rules;
+        struct gbx_quota *quotas;
+        size_t quota_count;
         char **nameservers;
         const json_t *hosts, *aliases, *client_certificates, *scan_values, *used_today; /* objects or NULL, checked */
         char *authority_certificate, *authority_key;
@@ -66,6 +75,8 @@ struct gbx_egress_config {
 };
 
 int gbx_egress_config_parse(struct gbx_egress_config *ret, const void *data, size_t size, struct gbx_error *err);
+/* "used" of a rule or quota, NULL: nothing. False if it is not one. */
+bool gbx_egress_day_use(const json_t *used, struct gbx_day_use *ret);
 /* Reads `fd` to its end, and parses. */
 int gbx_egress_config_read(struct gbx_egress_config *ret, int fd, struct gbx_error *err);
 void gbx_egress_config_free(struct gbx_egress_config *config);

@@ -6,6 +6,7 @@
  *   {"command":"cut"}                         every rule of the run, for good
  *   {"command":"cut","rule":"scores"}         one rule, for good
  *   {"command":"cut","flow":17}               one flow, now
+ *   {"command":"break","kind":"dataset","name":"credit"}   every rule, for good, if the run is of that dataset (or analyst)
  * Who may connect is settled by the socket file's permissions.
  */
 #include "gateway/egress/proxy.h"
@@ -79,16 +80,31 @@ static json_int_t cut_flow(struct gbx_proxy *proxy, json_int_t id) {
         return 0;
 }
 
+/* The breaker of an analyst or a dataset was opened by another run. */
+static json_int_t break_flows(struct gbx_proxy *proxy, const char *kind, const char *name) {
+        const struct gbx_egress_config *config = proxy->config;
+        bool concerned = strcmp(kind, "analyst") == 0 && strcmp(config->analyst, name) == 0;
+
+        for (char **dataset = config->datasets; dataset && *dataset; dataset++)
+                concerned |= strcmp(kind, "dataset") == 0 && strcmp(*dataset, name) == 0;
+        if (concerned)
+                gbx_proxy_close_flows(proxy, GBX_REFUSAL_BREAKER);
+        return concerned;
+}
+
 static json_t *answer(struct gbx_proxy *proxy, const char *line, size_t size) {
         json_t *request = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL), *result = NULL;
-        const char *command = NULL, *rule = NULL;
+        const char *command = NULL, *rule = NULL, *kind = NULL, *name = NULL;
         json_int_t flow = -1;
 
-        if (request && json_unpack(request, "{s:s, s?:s, s?:I !}", "command", &command, "rule", &rule, "flow", &flow) == 0) {
+        if (request && json_unpack(request, "{s:s, s?:s, s?:I, s?:s, s?:s !}", "command", &command, "rule", &rule, "flow", &flow,
+                                   "kind", &kind, "name", &name) == 0) {
                 if (strcmp(command, "flows") == 0)
                         result = list_flows(proxy);
                 else if (strcmp(command, "cut") == 0)
                         result = json_pack("{s:I}", "cut", flow >= 0 ? cut_flow(proxy, flow) : cut_rules(proxy, rule));
+                else if (strcmp(command, "break") == 0 && kind && name)
+                        result = json_pack("{s:I}", "closed", break_flows(proxy, kind, name));
         }
         json_decref(request);
         return result ? result : json_pack("{s:s}", "error", "not a request of the control socket");

@@ -38,8 +38,13 @@ enum gbx_refusal gbx_flow_begin(struct gbx_connection *connection, const struct 
         (void)snprintf(flow->host, sizeof flow->host, "%s", host);
         if (!rule)
                 return GBX_REFUSAL_NONE;
+        if (proxy->closed != GBX_REFUSAL_NONE)
+                return proxy->closed;
         if (gbx_breaker_open(&proxy->breaker, flow->started_ms))
                 return GBX_REFUSAL_BREAKER;
+        for (size_t i = 0; i < proxy->config->quota_count; i++)
+                if (gbx_quota_open(&proxy->quotas[i], gbx_time_now()) != GBX_REFUSAL_NONE)
+                        return GBX_REFUSAL_QUOTA;
         flow->lane = &proxy->lanes[rule - proxy->config->rules.rules];
         refusal = gbx_account_open(&flow->lane->account, host, flow->started_ms, gbx_time_now());
         if (refusal != GBX_REFUSAL_NONE) {
@@ -47,6 +52,8 @@ enum gbx_refusal gbx_flow_begin(struct gbx_connection *connection, const struct 
                 flow->lane = NULL;
                 return refusal;
         }
+        for (size_t i = 0; i < proxy->config->quota_count; i++)
+                gbx_quota_count(&proxy->quotas[i]);
         proxy->flows_total++;
         return GBX_REFUSAL_NONE;
 }
@@ -93,15 +100,25 @@ enum gbx_refusal gbx_flow_opened(struct gbx_connection *connection) {
 
 enum gbx_refusal gbx_flow_take(struct gbx_connection *connection, enum gbx_direction direction, uint64_t bytes) {
         struct gbx_flow *flow = &connection->flow;
+        struct gbx_proxy *proxy = connection->proxy;
+        int64_t now = gbx_time_now();
         enum gbx_refusal refusal;
 
         if (!flow->lane)
                 return GBX_REFUSAL_INTERNAL;
         if (flow->lane->account.cut)
                 return GBX_REFUSAL_CUT;
-        refusal = gbx_account_take(&flow->lane->account, direction, bytes, gbx_time_now());
-        if (refusal == GBX_REFUSAL_NONE)
-                flow->bytes[direction] += bytes;
+        if (proxy->closed != GBX_REFUSAL_NONE)
+                return proxy->closed;
+        for (size_t i = 0; i < proxy->config->quota_count; i++)
+                if (!gbx_quota_fits(&proxy->quotas[i], direction, bytes, now))
+                        return GBX_REFUSAL_QUOTA;
+        refusal = gbx_account_take(&flow->lane->account, direction, bytes, now);
+        if (refusal != GBX_REFUSAL_NONE)
+                return refusal;
+        for (size_t i = 0; i < proxy->config->quota_count; i++)
+                gbx_quota_take(&proxy->quotas[i], direction, bytes);
+        flow->bytes[direction] += bytes;
         return refusal;
 }
 

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { TICK_MS = 200, STOP_GRACE_MS = 300, RATE_TICKS_A_SECOND = 50, RATE_FINE = 100 * RATE_TICKS_A_SECOND, RATE_BURST_TICKS = 4, RATE_BURST_MIN = 2048 };
+enum { TICK_MS = 200, STOP_GRACE_MS = 300, DAY_SECONDS = 24 * 60 * 60 };
+enum { RATE_TICKS_A_SECOND = 50, RATE_FINE = 100 * RATE_TICKS_A_SECOND, RATE_BURST_TICKS = 4, RATE_BURST_MIN = 2048 };
 
 int64_t gbx_proxy_now_ms(void) {
         struct timespec now;
@@ -102,8 +103,23 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
                 (void)evutil_closesocket(fd);
 }
 
+/* By the gateway: this run's flows are over, by what happened in other runs too. */
+static void on_close(evutil_socket_t number, short events, void *userdata) {
+        (void)events;
+        gbx_proxy_close_flows(userdata, number == GBX_EGRESS_SIGNAL_BREAKER ? GBX_REFUSAL_BREAKER : GBX_REFUSAL_QUOTA);
+}
+
+void gbx_proxy_close_flows(struct gbx_proxy *proxy, enum gbx_refusal why) {
+        proxy->closed = why;
+        for (struct gbx_connection *connection = proxy->connections, *next; connection; connection = next) {
+                next = connection->next;
+                if (connection->flow.active && connection->flow.lane)
+                        gbx_connection_refuse(connection, why);
+        }
+}
+
 static int set_up_events(struct gbx_proxy *proxy, struct gbx_error *err) {
-        static const int signals[] = { SIGTERM, SIGINT };
+        static const int signals[] = { SIGTERM, SIGINT, GBX_EGRESS_SIGNAL_BREAKER, GBX_EGRESS_SIGNAL_QUOTA };
         const struct timeval tick = { .tv_usec = TICK_MS * 1000 };
 
         proxy->base = event_base_new();
@@ -114,7 +130,7 @@ static int set_up_events(struct gbx_proxy *proxy, struct gbx_error *err) {
         if (!proxy->clock || !proxy->sweeper || event_add(proxy->clock, &tick) < 0)
                 return gbx_fail_memory(err);
         for (size_t i = 0; i < gbx_array_size(signals); i++) {
-                proxy->stop[i] = evsignal_new(proxy->base, signals[i], on_signal, proxy);
+                proxy->stop[i] = evsignal_new(proxy->base, signals[i], i < 2 ? on_signal : on_close, proxy);
                 if (!proxy->stop[i] || event_add(proxy->stop[i], NULL) < 0)
                         return gbx_fail_memory(err);
         }
@@ -195,16 +211,27 @@ static int set_up_lanes(struct gbx_proxy *proxy, struct gbx_error *err) {
                 return gbx_fail_memory(err);
         for (size_t i = 0; i < config->rules.count; i++) {
                 const json_t *used = json_object_get(config->used_today, config->rules.rules[i].name);
-                const uint64_t used_today[2] = {
-                        (uint64_t)json_integer_value(json_object_get(used, "request-bytes")),
-                        (uint64_t)json_integer_value(json_object_get(used, "response-bytes")),
-                };
+                struct gbx_day_use used_today;
                 int r;
 
-                gbx_account_init(&proxy->lanes[i].account, &config->rules.rules[i], used_today, gbx_time_now());
+                (void)gbx_egress_day_use(used, &used_today); /* checked with the configuration */
+                gbx_account_init(&proxy->lanes[i].account, &config->rules.rules[i], &used_today, gbx_time_now());
                 r = set_up_rate(proxy, &proxy->lanes[i], err);
                 if (r < 0)
                         return r;
+        }
+        return 0;
+}
+
+static int set_up_quotas(struct gbx_proxy *proxy, struct gbx_error *err) {
+        const struct gbx_egress_config *config = proxy->config;
+
+        proxy->quotas = calloc(config->quota_count ? config->quota_count : 1, sizeof *proxy->quotas);
+        if (!proxy->quotas)
+                return gbx_fail_memory(err);
+        for (size_t i = 0; i < config->quota_count; i++) {
+                proxy->quotas[i] = config->quotas[i];
+                proxy->quotas[i].day = gbx_time_now() / DAY_SECONDS;
         }
         return 0;
 }
@@ -229,7 +256,7 @@ static void free_proxy(struct gbx_proxy **proxy) { *proxy = gbx_proxy_free(*prox
 
 int gbx_proxy_new(struct gbx_proxy **ret, const struct gbx_egress_config *config, struct gbx_error *err) {
         static int (*const steps[])(struct gbx_proxy *, struct gbx_error *) = { set_up_events, set_up_dns, set_up_scan,
-                                                                                set_up_lanes, set_up_listeners };
+                                                                                set_up_lanes, set_up_quotas, set_up_listeners };
         gbx_auto(free_proxy) struct gbx_proxy *proxy = calloc(1, sizeof *proxy);
         int r;
 
@@ -296,6 +323,7 @@ struct gbx_proxy *gbx_proxy_free(struct gbx_proxy *proxy) {
         gbx_scan_rules_free(proxy->scan);
         gbx_tokens_free(proxy->tokens);
         free(proxy->lanes);
+        free(proxy->quotas);
         free(proxy);
         return NULL;
 }

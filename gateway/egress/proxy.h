@@ -78,10 +78,12 @@ struct gbx_proxy {
         struct gbx_lane *lanes; /* one a rule, same order */
         struct evconnlistener *listeners[GBX_EGRESS_MAX_LISTENERS];
         struct evconnlistener *control;
-        struct event *clock, *sweeper, *stop[2];
+        struct event *clock, *sweeper, *stop[4];
         struct gbx_connection *connections, *ended;
         uint64_t connection_count, next_id;
         struct gbx_breaker breaker; /* of the whole run */
+        struct gbx_quota *quotas; /* of the day, over all rules */
+        enum gbx_refusal closed;    /* why no flow is let in any more */
         struct gbx_verified verified[GBX_VERIFIED_MAX];
         size_t next_verified;
         struct gbx_resolved resolved[GBX_RESOLVED_MAX];
@@ -170,6 +172,8 @@ int gbx_proxy_new(struct gbx_proxy **ret, const struct gbx_egress_config *config
 int gbx_proxy_run(struct gbx_proxy *proxy, struct gbx_error *err);
 struct gbx_proxy *gbx_proxy_free(struct gbx_proxy *proxy);
 int64_t gbx_proxy_now_ms(void); /* steady */
+/* Ends all flows, and lets none in any more. */
+void gbx_proxy_close_flows(struct gbx_proxy *proxy, enum gbx_refusal why);
 /* Takes a connection out of the proxy's list and keeps it for freeing. */
 void gbx_proxy_forget(struct gbx_connection *connection);
 

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct gbx_egress {
         struct gbx_redirect *redirect;
         char *control_path;
         pid_t pid;
+        int process; /* pidfd: does not mean another process when that one has ended */
         int events, messages; /* read ends */
         pthread_t reader;
         bool reading;
@@ -257,6 +259,9 @@ static int start_proxy(struct gbx_egress *egress, const struct gbx_egress_option
         if (r < 0)
                 return r;
         close_ends(&ends);
+        egress->process = (int)syscall(SYS_pidfd_open, egress->pid, 0);
+        if (egress->process < 0)
+                return gbx_fail_errno(err, "cannot keep hold of the egress proxy");
         return wait_until_ready(egress, ready, err);
 }
 
@@ -288,7 +293,7 @@ int gbx_egress_start(struct gbx_egress **ret, const struct gbx_egress_options *o
 
         if (!egress)
                 return gbx_fail_memory(err);
-        *egress = (struct gbx_egress){ .network = { .job = -1, .gateway = -1 }, .events = -1, .messages = -1,
+        *egress = (struct gbx_egress){ .network = { .job = -1, .gateway = -1 }, .events = -1, .messages = -1, .process = -1,
                                        .take = options->take, .userdata = options->userdata };
         r = make_network(egress, options->rate, err);
         if (r < 0)
@@ -323,6 +328,10 @@ json_t *gbx_egress_environment(const struct gbx_egress *egress) {
                         return NULL;
                 }
         return environment;
+}
+
+void gbx_egress_close_flows(struct gbx_egress *egress, int signal) {
+        (void)syscall(SYS_pidfd_send_signal, egress->process, signal, NULL, 0); /* one that has ended has no flows */
 }
 
 /* Asked first, killed after a while. */
@@ -361,6 +370,7 @@ int gbx_egress_stop(struct gbx_egress *egress, struct gbx_error *err) {
         free(egress->control_path);
         gbx_close_fd(&egress->events);
         gbx_close_fd(&egress->messages);
+        gbx_close_fd(&egress->process);
         gbx_network_free(&egress->network);
         free(egress);
         return r;

@@ -46,6 +46,10 @@ const char *gbx_egress_address(const struct gbx_egress *egress);
 /* A new object with http_proxy, https_proxy, all_proxy and their upper-case forms. */
 json_t *gbx_egress_environment(const struct gbx_egress *egress);
 
+/* Ends all flows of the run and lets none in any more: the breaker of an analyst or dataset is open, or a quota that other
+ * runs draw on too is used up. `signal` is one of config.h. From any thread. */
+void gbx_egress_close_flows(struct gbx_egress *egress, int signal);
+
 /* Ends the proxy and waits for its last record. 0 if it had worked until then. Frees in any case. */
 int gbx_egress_stop(struct gbx_egress *egress, struct gbx_error *err);
 /* The same where the result is not wanted. */

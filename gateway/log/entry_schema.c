@@ -92,6 +92,10 @@ static const struct gbx_entry_action actions[] = {
                  { "received_digest", DIGEST, MAY }, { "wall_ms", COUNT, MAY }, { "left_out", COUNT, MAY },
                  { "scan_rule", TEXT, MAY }) },
 
+        { "breaker.open", "flows of an analyst or a dataset are refused from now on; the object is its name",
+          FIELDS({ "kind", NAME, MUST }, { "failures", COUNT, MUST }, { "run", NAME, MAY }) },
+        { "breaker.close", "such flows are allowed again", FIELDS({ "kind", NAME, MUST }) },
+
         /* the gate; the object is the run, of releases the release */
         { "gate.check", "the gate checked the outputs of a run",
           FIELDS({ "output", DIGEST, MAY }, { "findings", DIGEST, MAY }, { "tables", COUNT, MAY }, { "opaque", COUNT, MAY },

@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* Of the tables and of what the effects below make of an entry: with another one the view is made anew from the log. */
+enum { VIEW_VERSION = 2 };
+
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS user(name TEXT PRIMARY KEY, roles TEXT, ssh_key TEXT, age TEXT, state TEXT, seq INTEGER)"
@@ -24,12 +27,38 @@ static const char schema[] =
         " mark TEXT, family TEXT, provenance TEXT, fetched INTEGER, seq INTEGER) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS flow(seq INTEGER PRIMARY KEY, run TEXT, requester TEXT, purpose TEXT, datasets TEXT,"
         " day TEXT, rule TEXT, destination TEXT, outcome TEXT, sent INTEGER, received INTEGER);"
+        /* What was used on a day: with an empty dataset each flow once, and once more for each dataset of its run. */
+        "CREATE TABLE IF NOT EXISTS flow_usage(day TEXT, requester TEXT, purpose TEXT, dataset TEXT, rule TEXT,"
+        " connections INTEGER, sent INTEGER, received INTEGER, PRIMARY KEY(day, requester, purpose, dataset, rule)) WITHOUT ROWID;"
+        /* Refusals and failures of flows, by analyst and by dataset. */
+        "CREATE TABLE IF NOT EXISTS flow_failure(kind TEXT, name TEXT, time TEXT, seq INTEGER, count INTEGER,"
+        " PRIMARY KEY(kind, name, time, seq)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS breaker(kind TEXT, name TEXT, state TEXT, failures INTEGER, time TEXT, actor TEXT, seq INTEGER,"
+        " PRIMARY KEY(kind, name)) WITHOUT ROWID;"
         "INSERT OR IGNORE INTO meta VALUES('applied', 0);";
 
 #define D(field) "json_extract(:e, '$.details." field "')"
 #define OBJECT "json_extract(:e, '$.object')"
 #define ACTOR "json_extract(:e, '$.actor')"
 #define OUTCOME "json_extract(:e, '$.outcome')"
+
+#define TIME "json_extract(:e, '$.time')"
+#define DAY "substr(" TIME ",1,10)"
+#define RULE "COALESCE(" D("rule") ",'')"
+
+/* The run of a flow, once under no dataset and once under each of its own. */
+#define RUN_AND_DATASETS \
+        "(SELECT requester, purpose, '' AS dataset FROM run WHERE id=" OBJECT \
+        " UNION ALL SELECT requester, purpose, value FROM run, json_each(run.datasets) WHERE run.id=" OBJECT ")"
+/* Those whom a failure of the run's flows is counted for. */
+#define RUN_CONCERNS \
+        "(SELECT 'analyst' AS kind, requester AS name FROM run WHERE id=" OBJECT \
+        " UNION ALL SELECT 'dataset', value FROM run, json_each(run.datasets) WHERE run.id=" OBJECT ")"
+/* Flows that were refused only because something had been closed before say nothing new. */
+#define FAILED "(" OUTCOME "<>'done' AND COALESCE(json_extract(:e, '$.reasons[0]'),'') NOT IN ('breaker','cut'))"
+#define COUNT_FAILURES \
+        "INSERT INTO flow_failure SELECT kind, name, " TIME ", :seq, " FAILED "+COALESCE(" D("left_out") ",0) FROM " RUN_CONCERNS \
+        " WHERE " FAILED "+COALESCE(" D("left_out") ",0) > 0"
 
 /* What each action does to the view. Actions that are not listed change nothing. */
 static const struct effect {
@@ -61,6 +90,16 @@ static const struct effect {
         { "run.start", "UPDATE run SET state='running' WHERE id=" OBJECT },
         { "run.end", "UPDATE run SET state='ended', outcome=" OUTCOME ", denied=" D("denied") ", cpu_ms=" D("cpu_ms")
                      ", wall_ms=" D("wall_ms") ", memory_bytes=" D("memory_bytes") " WHERE id=" OBJECT },
+        { "flow.opened", "INSERT INTO flow_usage SELECT " DAY ",requester,purpose,dataset," RULE ",1,0,0 FROM " RUN_AND_DATASETS
+                         " WHERE true ON CONFLICT DO UPDATE SET connections=connections+1" },
+        { "flow.refused", COUNT_FAILURES },
+        { "flow.closed", "INSERT INTO flow_usage SELECT " DAY ",requester,purpose,dataset," RULE ",0,COALESCE(" D("sent") ",0),COALESCE("
+                         D("received") ",0) FROM " RUN_AND_DATASETS " WHERE true ON CONFLICT DO UPDATE SET sent=sent+excluded.sent,"
+                         " received=received+excluded.received;" COUNT_FAILURES },
+        { "breaker.open", "INSERT INTO breaker VALUES(" D("kind") "," OBJECT ",'open'," D("failures") "," TIME "," ACTOR ",:seq)"
+                          " ON CONFLICT DO UPDATE SET state='open', failures=excluded.failures, time=excluded.time, actor=excluded.actor,"
+                          " seq=excluded.seq" },
+        { "breaker.close", "UPDATE breaker SET state='closed', time=" TIME ", actor=" ACTOR ", seq=:seq WHERE kind=" D("kind") " AND name=" OBJECT },
         { "flow.closed", "INSERT INTO flow SELECT :seq,id,requester,purpose,datasets,substr(json_extract(:e, '$.time'),1,10)," D("rule")
                          "," D("destination") "," OUTCOME "," D("sent") "," D("received") " FROM run WHERE id=" OBJECT },
         { "gate.check", "UPDATE run SET state=" OUTCOME ", output=" D("output") ", findings=" D("findings") " WHERE id=" OBJECT },
@@ -85,6 +124,59 @@ static int execute(sqlite3 *view, const char *sql, struct gbx_error *err) {
         return 0;
 }
 
+static void finalize(sqlite3_stmt **statement) {
+        (void)sqlite3_finalize(*statement);
+}
+
+static int read_number(sqlite3 *view, const char *sql, int64_t *ret, struct gbx_error *err) {
+        gbx_auto(finalize) sqlite3_stmt *statement = NULL;
+
+        if (sqlite3_prepare_v2(view, sql, -1, &statement, NULL) != SQLITE_OK || sqlite3_step(statement) != SQLITE_ROW)
+                return sql_error(view, err, "be read");
+        *ret = sqlite3_column_int64(statement, 0);
+        return 0;
+}
+
+/* Another program's tables go; `applied` goes with them, so that the whole log is applied again. */
+static int replace_tables(sqlite3 *view, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *tables = NULL;
+        char version[48];
+        json_t *table;
+        size_t i;
+        int r = gbx_view_query(view, &tables, err, "SELECT name FROM sqlite_master WHERE type='table'", NULL);
+
+        json_array_foreach(tables, i, table) {
+                char sql[128];
+
+                (void)snprintf(sql, sizeof sql, "DROP TABLE \"%s\"", json_string_value(json_object_get(table, "name")));
+                if (r >= 0)
+                        r = execute(view, sql, err);
+        }
+        (void)snprintf(version, sizeof version, "PRAGMA user_version=%d", VIEW_VERSION);
+        if (r >= 0)
+                r = execute(view, schema, err);
+        return r < 0 ? r : execute(view, version, err);
+}
+
+static int make_tables(sqlite3 *view, struct gbx_error *err) {
+        int64_t version;
+        int r = read_number(view, "PRAGMA user_version", &version, err);
+
+        if (r < 0 || version == VIEW_VERSION)
+                return r;
+        r = execute(view, "BEGIN IMMEDIATE", err);
+        if (r < 0)
+                return r;
+        r = read_number(view, "PRAGMA user_version", &version, err); /* somebody else may have been faster */
+        if (r >= 0 && version != VIEW_VERSION)
+                r = replace_tables(view, err);
+        if (r < 0) {
+                (void)sqlite3_exec(view, "ROLLBACK", NULL, NULL, NULL);
+                return r;
+        }
+        return execute(view, "COMMIT", err);
+}
+
 int gbx_view_open(sqlite3 **ret, const char *path, struct gbx_error *err) {
         gbx_auto(gbx_view_closep) sqlite3 *view = NULL;
         int r;
@@ -97,25 +189,20 @@ int gbx_view_open(sqlite3 **ret, const char *path, struct gbx_error *err) {
         r = execute(view, "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA trusted_schema=OFF;", err);
         if (r < 0)
                 return r;
-        r = execute(view, schema, err);
+        r = make_tables(view, err);
         if (r < 0)
                 return r;
         *ret = gbx_take_ptr(view);
         return 0;
 }
 
-static void finalize(sqlite3_stmt **statement) {
-        (void)sqlite3_finalize(*statement);
-}
-
 int gbx_view_applied(sqlite3 *view, uint64_t *ret_count, struct gbx_error *err) {
-        gbx_auto(finalize) sqlite3_stmt *statement = NULL;
+        int64_t count;
+        int r = read_number(view, "SELECT value FROM meta WHERE name='applied'", &count, err);
 
-        if (sqlite3_prepare_v2(view, "SELECT value FROM meta WHERE name='applied'", -1, &statement, NULL) != SQLITE_OK ||
-            sqlite3_step(statement) != SQLITE_ROW)
-                return sql_error(view, err, "be read");
-        *ret_count = (uint64_t)sqlite3_column_int64(statement, 0);
-        return 0;
+        if (r >= 0)
+                *ret_count = (uint64_t)count;
+        return r;
 }
 
 /* Runs the statements of an effect, one behind the other, with :e and :seq bound. */
@@ -242,7 +329,8 @@ static void free_sql(char **sql) {
 }
 
 int gbx_view_digest(sqlite3 *view, uint8_t ret_digest[static GBX_SHA256_SIZE], struct gbx_error *err) {
-        static const char *const tables[] = { "meta", "user", "policy", "dataset", "algorithm", "approval", "run", "release" };
+        static const char *const tables[] = { "meta", "user", "policy", "dataset", "algorithm", "approval", "run", "release",
+                                              "flow", "flow_usage", "flow_failure", "breaker" };
         gbx_auto(gbx_buffer_free) struct gbx_buffer all = {};
 
         for (size_t i = 0; i < gbx_array_size(tables); i++) {

@@ -24,7 +24,7 @@ static void test_quotas(void **state) {
         gbx_auto(gbx_account_free) struct gbx_account account;
 
         (void)state;
-        gbx_account_init(&account, &rule, (const uint64_t[2]){ 200, 0 }, 5 * DAY);
+        gbx_account_init(&account, &rule, &(struct gbx_day_use){ { 200, 0 }, 0 }, 5 * DAY);
         assert_int_equal(gbx_account_left(&account, GBX_REQUEST), 50); /* others have used 200 of the day's 250 */
         assert_int_equal(gbx_account_take(&account, GBX_REQUEST, 51, 5 * DAY), GBX_REFUSAL_QUOTA);
         assert_int_equal(gbx_account_take(&account, GBX_REQUEST, 50, 5 * DAY), GBX_REFUSAL_NONE);
@@ -42,13 +42,45 @@ static void test_quotas(void **state) {
         assert_int_equal(gbx_account_open(&account, host, 0, 6 * DAY), GBX_REFUSAL_CUT);
 }
 
+static void test_connections_of_the_day(void **state) {
+        static char host[] = "a.test";
+        const struct gbx_flow_rule rule = { .host = host, .request_bytes = 100, .response_bytes = 100, .connections = 9, .connections_day = 3 };
+        gbx_auto(gbx_account_free) struct gbx_account account;
+
+        (void)state;
+        gbx_account_init(&account, &rule, &(struct gbx_day_use){ .connections = 2 }, 5 * DAY); /* by other runs */
+        assert_int_equal(gbx_account_open(&account, host, 0, 6 * DAY - 1), GBX_REFUSAL_NONE);
+        assert_int_equal(gbx_account_open(&account, host, 0, 6 * DAY - 1), GBX_REFUSAL_QUOTA);
+        for (int i = 0; i < 3; i++) /* midnight, UTC */
+                assert_int_equal(gbx_account_open(&account, host, 0, 6 * DAY), GBX_REFUSAL_NONE);
+        assert_int_equal(gbx_account_open(&account, host, 0, 6 * DAY), GBX_REFUSAL_QUOTA);
+}
+
+static void test_quota_over_rules(void **state) {
+        struct gbx_quota quota = { .limit = { { 100, 0 }, 2 }, .used = { { 40, 7 }, 0 }, .day = 5 };
+
+        (void)state;
+        assert_int_equal(gbx_quota_open(&quota, 5 * DAY), GBX_REFUSAL_NONE);
+        assert_true(gbx_quota_fits(&quota, GBX_REQUEST, 60, 5 * DAY));
+        assert_false(gbx_quota_fits(&quota, GBX_REQUEST, 61, 5 * DAY));
+        assert_true(gbx_quota_fits(&quota, GBX_RESPONSE, UINT64_MAX, 5 * DAY)); /* no limit */
+        gbx_quota_take(&quota, GBX_REQUEST, 60);
+        assert_false(gbx_quota_fits(&quota, GBX_REQUEST, 1, 5 * DAY));
+        assert_int_equal(gbx_quota_open(&quota, 5 * DAY), GBX_REFUSAL_QUOTA);
+        assert_int_equal(gbx_quota_open(&quota, 6 * DAY), GBX_REFUSAL_NONE); /* the next day */
+        gbx_quota_count(&quota);
+        gbx_quota_count(&quota);
+        assert_int_equal(gbx_quota_open(&quota, 6 * DAY), GBX_REFUSAL_QUOTA);
+        assert_true(gbx_quota_fits(&quota, GBX_REQUEST, 100, 6 * DAY));
+}
+
 static void test_names(void **state) {
         static char host[] = "*.a.test";
         const struct gbx_flow_rule rule = { .host = host, .request_bytes = 100, .response_bytes = 100, .connections = 100, .names = 2 };
         gbx_auto(gbx_account_free) struct gbx_account account;
 
         (void)state;
-        gbx_account_init(&account, &rule, (const uint64_t[2]){ 0, 0 }, 0);
+        gbx_account_init(&account, &rule, &(struct gbx_day_use){}, 0);
         assert_int_equal(gbx_account_open(&account, "x.a.test", 0, 0), GBX_REFUSAL_NONE);
         assert_int_equal(gbx_account_open(&account, "y.a.test", 0, 0), GBX_REFUSAL_NONE);
         assert_int_equal(gbx_account_open(&account, "z.a.test", 0, 0), GBX_REFUSAL_NAMES);
@@ -93,6 +125,11 @@ static void test_config(void **state) {
                 { "{" NEEDED "\"rules\":[],\"aliases\":{\"a.test\":\"198.18.0.1\"}}", "aliases" },
                 { "{" NEEDED "\"rules\":[],\"nameservers\":[\"one.one\"]}", "nameservers" },
                 { "{" NEEDED "\"rules\":[],\"used-today\":{\"x\":{\"request-bytes\":1,\"response-bytes\":1}}}", "used-today" },
+                { "{" NEEDED "\"rules\":[],\"quotas\":[{\"request-bytes\":5,\"response-bytes\":0,\"connections\":1,\"used\":"
+                  "{\"request-bytes\":1,\"response-bytes\":1,\"connections\":1}}]}", NULL },
+                { "{" NEEDED "\"rules\":[],\"quotas\":[{\"request-bytes\":5}]}", "quotas[0]" },
+                { "{" NEEDED "\"rules\":[],\"quotas\":[{\"request-bytes\":-5,\"response-bytes\":0,\"connections\":1,\"used\":{}}]}", "quotas[0]" },
+                { "{" NEEDED "\"rules\":[],\"quotas\":{}}", "quotas" },
                 { "{" NEEDED "\"rules\":[],\"scan-values\":{\"x\":[\"abc\"]}}", "scan-values" },
                 { "{" NEEDED "\"rules\":[],\"limits\":{\"idle-ms\":1}}", "limits.idle-ms" },
                 { "[]", "must be an object" },
@@ -143,7 +180,9 @@ static void test_certificates(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_quotas), cmocka_unit_test(test_names),        cmocka_unit_test(test_breaker),
+                cmocka_unit_test(test_quotas),
+                cmocka_unit_test(test_connections_of_the_day),
+                cmocka_unit_test(test_quota_over_rules), cmocka_unit_test(test_names),        cmocka_unit_test(test_breaker),
                 cmocka_unit_test(test_config), cmocka_unit_test(test_certificates),
         };
 

@@ -48,11 +48,37 @@ static void test_good(void **state) {
         assert_non_null(strstr(gbx_buffer_text(&text), "network        scores: https://api.example.com, inspected, scanned"));
 }
 
+static void test_shared(void **state) {
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL, *silent = NULL;
+
+        (void)state;
+        assert_int_equal(parse("network: flows\nflows:\n  - { name: a, scheme: http, host: a.b, connections-day: 7 }\n"
+                               "flow-breakers: { analyst-failures: 9, window: 2h }\n"
+                               "flow-quotas:\n  analyst: { connections-day: 5 }\n  dataset: { request-size-day: 2M, response-size-day: 1K }\n",
+                               &policy, NULL), 0);
+        assert_int_equal(((const struct gbx_policy_flow *)policy->flows.items)[0].connections_day, 7);
+        assert_int_equal(policy->flow_breakers.analyst_failures, 9);
+        assert_int_equal(policy->flow_breakers.dataset_failures, 1000);
+        assert_int_equal(policy->flow_breakers.window_ms, 2 * 3600 * 1000);
+        assert_int_equal(policy->flow_quotas.analyst.connections_day, 5);
+        assert_int_equal(policy->flow_quotas.analyst.request_bytes_day, 0);
+        assert_int_equal(policy->flow_quotas.dataset.request_bytes_day, 2 << 20);
+        assert_int_equal(policy->flow_quotas.dataset.response_bytes_day, 1 << 10);
+        /* Without a word about them the breakers are there, and the quotas are not. */
+        assert_int_equal(parse("network: flows\nflows:\n  - { name: a, scheme: http, host: a.b }\n", &silent, NULL), 0);
+        assert_int_equal(silent->flow_breakers.analyst_failures, 500);
+        assert_int_equal(silent->flow_breakers.window_ms, 3600 * 1000);
+        assert_int_equal(silent->flow_quotas.dataset.connections_day, 0);
+}
+
 static void test_bad(void **state) {
         static const struct {
                 const char *text, *message;
         } cases[] = {
                 { "network: flows\n", "needs a list 'flows'" },
+                { "flow-breakers: { window: 1h }\n", "'flow-breakers' needs 'network: flows'" },
+                { "flow-quotas: { dataset: { connections-day: 1 } }\n", "'flow-quotas' needs 'network: flows'" },
+                { "network: flows\nflows:\n  - { name: a, scheme: http, host: a.b }\nflow-breakers: { analyst-failures: 0 }\n", "analyst-failures" },
                 { "flows:\n  - { name: a, scheme: http, host: a.b }\n", "p.yaml:8:" },
                 { "network: flows\nflows:\n  - { name: a, scheme: https, host: a.b }\n", "p.yaml:9:" },
                 { "network: flows\nflows:\n  - { name: a, scheme: http, host: \"*\" }\n", "flow 'a': host" },
@@ -73,7 +99,7 @@ static void test_bad(void **state) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_bad) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_shared), cmocka_unit_test(test_bad) };
 
         return cmocka_run_group_tests_name("policy flows", tests, NULL, NULL);
 }
