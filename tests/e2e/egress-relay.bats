@@ -64,9 +64,11 @@ host, port = os.environ["GBX_PROXY"].split(":")
 before, memory = pipes(), peak()
 s = socket.create_connection((host, int(port)))
 s.sendall(b"GET http://plain.test/v1/large HTTP/1.1\r\nHost: plain.test\r\n\r\n")
+data = b""
+while len(data) < 8000000:
+    data += s.recv(1 << 20)
 time.sleep(0.5)
 during = pipes()
-data = b""
 while len(data.partition(b"\r\n\r\n")[2]) < 33554432:
     data += s.recv(1 << 20)
 head, _, body = data.partition(b"\r\n\r\n")
@@ -77,6 +79,7 @@ while part := s.recv(4096):
 print(during - before, pipes() - before, peak() - memory < 4096, hashlib.sha256(body).hexdigest(), rest.endswith(b"\r\n\r\nhello\n"))
 END
         run -0 job /usr/bin/python3 "$LAB/slow.py"
+        echo "$output"
         [ "$output" = "2 0 True $(sha256sum <"$LAB/www/v1/large" | cut -d' ' -f1) True" ] # two ends of one pipe, then none
         [ "$(events '[.[] | select(.action == "flow.closed") | .outcome]')" = '["done","done"]' ]
         received=$(events '[.[] | select(.action == "flow.closed")][0].details.received')
