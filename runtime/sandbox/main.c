@@ -6,6 +6,7 @@
 #include "runtime/sandbox/explain.h"
 #include "runtime/sandbox/filter.h"
 #include "runtime/sandbox/gc.h"
+#include "runtime/sandbox/order_send.h"
 #include "runtime/sandbox/pool.h"
 #include "runtime/sandbox/run.h"
 
@@ -19,11 +20,13 @@ static const char usage[] =
         "usage: gbx-sandbox run SPEC [--result-fd N]   run one job and, with --result-fd, report on that descriptor\n"
         "       gbx-sandbox pool SPEC (--socket PATH | --listen-fd N) [--size N]\n"
         "                                              keep sandboxes ready for jobs that come by a socket\n"
+        "       gbx-sandbox order --socket PATH [--result-fd N] [--descriptor N]... (ORDER | -- PROGRAM [ARGUMENT]...)\n"
+        "                                              run one job in a pool's sandbox\n"
         "       gbx-sandbox explain SPEC               print the sandbox that a spec asks for; start nothing\n"
         "       gbx-sandbox check                      what this host offers, and the knob for what it does not\n"
         "       gbx-sandbox profiles [NAME]            list the system call profiles, or print one\n"
         "       gbx-sandbox gc                         remove what killed launchers left\n"
-        "A SPEC is a JSON file (docs/sandbox.md), or - for standard input.\n";
+        "A SPEC or an ORDER is a JSON file (docs/sandbox.md), or - for standard input.\n";
 
 static int command_run(int argc, char **argv) {
         uint64_t result_fd = 0;
@@ -74,6 +77,40 @@ static int command_pool(int argc, char **argv) {
         return gbx_pool(argv[1], path, with_listener ? (int)listener : -1, (unsigned)size);
 }
 
+static int command_order(int argc, char **argv) {
+        int descriptors[GBX_ORDER_DESCRIPTORS];
+        struct gbx_order_send send = { .descriptors = descriptors, .result_fd = -1 };
+        int i = 1;
+
+        for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0 && argv[i][2]; i += 2) {
+                uint64_t number = 0;
+                bool is_socket = strcmp(argv[i], "--socket") == 0, is_result = strcmp(argv[i], "--result-fd") == 0;
+
+                if (is_socket) {
+                        send.socket_path = argv[i + 1];
+                        continue;
+                }
+                if (!is_result && strcmp(argv[i], "--descriptor") != 0)
+                        return usage_error();
+                if (gbx_parse_u64(argv[i + 1], &number, NULL) < 0 || number > 1U << 20 ||
+                    fcntl((int)number, F_GETFD) < 0) {
+                        (void)fprintf(stderr, "gbx-sandbox: %s: '%s' is not an open descriptor\n", argv[i], argv[i + 1]);
+                        return GBX_EXIT_USAGE;
+                }
+                if (is_result)
+                        send.result_fd = (int)number;
+                else if (send.descriptor_count == GBX_ORDER_DESCRIPTORS)
+                        return usage_error();
+                else
+                        descriptors[send.descriptor_count++] = (int)number;
+        }
+        if (i + 1 < argc && strcmp(argv[i], "--") == 0 && send.descriptor_count == 0)
+                send.argv = argv + i + 1;
+        else if (i + 1 == argc)
+                send.file = argv[i];
+        return send.socket_path && (send.file || send.argv) ? gbx_order_send(&send) : usage_error();
+}
+
 static int command_explain(int argc, char **argv) {
         return argc == 2 ? gbx_explain(argv[1]) : usage_error();
 }
@@ -116,6 +153,7 @@ int main(int argc, char **argv) {
         static const struct command commands[] = {
                 { "run", command_run },           { "explain", command_explain }, { "check", command_check },
                 { "profiles", command_profiles }, { "gc", command_gc },             { "pool", command_pool },
+                { "order", command_order },
         };
 
         /* Otherwise jansson opens /dev/urandom to seed its tables; a spec is the caller's own, and its size is bounded. */

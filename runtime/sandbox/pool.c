@@ -153,6 +153,7 @@ static int serve(struct gbx_run *run, struct gbx_guard *guard, int connection, s
                 (void)close(fds[i]);
         if (r < 0)
                 return r;
+        run->client = connection;
         r = gbx_supervise(run, guard, started_us, &outcome, err);
         run->init = -1;
         if (r == 0)

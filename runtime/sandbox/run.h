@@ -78,6 +78,7 @@ struct gbx_run {
         int listener; /* of the filter, where it was loaded ahead of the job (a pool); -1 otherwise */
 
         struct gbx_order *order;  /* shared with init; NULL unless the run is a pool's */
+        int client;               /* a pool's: the connection of who gave the order; -1 otherwise */
         bool late_confinement;    /* a pool's: the order brings mounts that Landlock must know of */
 };
 

@@ -24,6 +24,7 @@ enum watched {
         WATCH_LISTENER,
         WATCH_PIDS,
         WATCH_CONNECTS,
+        WATCH_CLIENT,
         WATCH_COUNT,
 };
 
@@ -128,6 +129,10 @@ static void handle(struct supervision *supervision) {
                 supervision->guard_lost = true;
                 end_run(supervision, GBX_LIMIT_NONE);
         }
+        if (watched[WATCH_CLIENT].revents) { /* who gave the order has gone: nobody waits for the result */
+                supervision->watched[WATCH_CLIENT].fd = -1;
+                end_run(supervision, GBX_LIMIT_NONE);
+        }
         if (now >= supervision->started_us + supervision->run->spec.limits.wall_ms * 1000)
                 end_run(supervision, GBX_LIMIT_WALL);
         check_cpu(supervision, now);
@@ -202,6 +207,7 @@ int gbx_supervise(struct gbx_run *run, struct gbx_guard *guard, uint64_t started
         supervision.watched[WATCH_PIDS] = (struct pollfd){ .fd = run->cgroup.pids_events, .events = POLLPRI };
         supervision.connects.socket = run->spec.notify_connect_fd;
         supervision.watched[WATCH_CONNECTS] = (struct pollfd){ .fd = run->spec.notify_connect_fd, .events = POLLIN };
+        supervision.watched[WATCH_CLIENT] = (struct pollfd){ .fd = run->client };
         *ret = (struct gbx_outcome){};
         r = watch(&supervision, err);
         if (r < 0)

@@ -86,6 +86,70 @@ END
         [[ $output == *'"exit_code":0'* ]]
 }
 
+@test "gbx-sandbox order runs a job in a prepared sandbox: status, standard descriptors, result" {
+        sandbox=$build/gbx-sandbox
+        run "$sandbox" order --socket "$dir/socket" -- /bin/probe exit 7
+        echo "$output"
+        [ "$status" -eq 7 ]
+        run "$sandbox" order --socket "$dir/socket" -- /bin/probe status
+        [ "$status" -eq 0 ]
+        [[ $output == *'Seccomp:	2'* ]]
+        run "$sandbox" order --socket "$dir/socket" -- /bin/missing
+        echo "$output"
+        [ "$status" -eq 1 ]
+        [[ $output == *"cannot find '/bin/missing'"* ]]
+        echo '{"version":1,"argv":["/bin/probe","list","/data"],"mounts":[{"target":"/data","fd":1}],"stdout":0}' >"$dir/order"
+        mkdir "$dir/records" && touch "$dir/records/one"
+        cat >"$dir/with-mount" <<'PYTHON'
+import ctypes, os, sys
+mount = ctypes.CDLL(None, use_errno=True).syscall(428, -100, sys.argv[1].encode(), 1)
+assert mount >= 0, os.strerror(ctypes.get_errno())
+os.dup2(mount, 20, inheritable=True)
+os.execv(sys.argv[2], sys.argv[2:])
+PYTHON
+        run python3 "$dir/with-mount" "$dir/records" "$sandbox" order --socket "$dir/socket" --descriptor 1 --descriptor 20 "$dir/order"
+        echo "$output"
+        [ "$status" -eq 0 ]
+        [[ $output == 'list /data: one' ]]
+        "$sandbox" order --socket "$dir/socket" --result-fd 5 -- /bin/probe exit 3 5>"$dir/result"
+        jq -e '.outcome == "exited" and .exit_code == 3 and .name == "pool"' "$dir/result"
+}
+
+@test "gbx-sandbox order: bad input is named, and nothing runs" {
+        sandbox=$build/gbx-sandbox
+        run "$sandbox" order --socket "$dir/none" -- /bin/probe
+        [ "$status" -eq 1 ]
+        [[ $output == *"cannot connect to '$dir/none' (is a"* ]]
+        run "$sandbox" order --socket "$dir/socket" "$dir/no-such-order"
+        [ "$status" -eq 2 ]
+        [[ $output == *"order '$dir/no-such-order'"* ]]
+        run "$sandbox" order --socket "$dir/socket" --descriptor 77 "$dir/spec.json"
+        [ "$status" -eq 2 ]
+        [[ $output == *"--descriptor: '77' is not an open descriptor"* ]]
+        for arguments in "" "--socket $dir/socket" "-- /bin/probe" "--socket $dir/socket --surprise 1 x"; do
+                # shellcheck disable=SC2086
+                run "$sandbox" order $arguments
+                [ "$status" -eq 2 ]
+                [[ $output == usage:* ]]
+        done
+}
+
+@test "a job ends with the client that ordered it" {
+        "$build/gbx-sandbox" order --socket "$dir/socket" -- /bin/probe sleep 60000 3>&- &
+        client=$!
+        for _ in $(seq 100); do
+                pgrep -f '^/bin/probe sleep 60000' >/dev/null && break
+                sleep 0.05
+        done
+        pgrep -f '^/bin/probe sleep 60000'
+        kill -9 "$client"
+        for _ in $(seq 40); do
+                pgrep -f '^/bin/probe sleep 60000' >/dev/null || break
+                sleep 0.05
+        done
+        ! pgrep -f '^/bin/probe sleep 60000'
+}
+
 @test "a killed pool leaves no process and no cgroup" {
         order '{"version":1}' >/dev/null
         kill -9 "$pool"
