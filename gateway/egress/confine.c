@@ -2,73 +2,32 @@
 
 #include "base/cleanup.h"
 
-#include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What the loop, the resolver, OpenSSL and the allocator use once all is set up. */
-static const int allowed_syscalls[] = {
-        SCMP_SYS(read),          SCMP_SYS(readv),         SCMP_SYS(write),         SCMP_SYS(writev),
-        SCMP_SYS(recvfrom),      SCMP_SYS(recvmsg),       SCMP_SYS(sendto),        SCMP_SYS(sendmsg),
-        SCMP_SYS(close),         SCMP_SYS(shutdown),
-        SCMP_SYS(connect),       SCMP_SYS(bind),          SCMP_SYS(accept4),       SCMP_SYS(getsockopt),
-        SCMP_SYS(setsockopt),    SCMP_SYS(getsockname),   SCMP_SYS(getpeername),   SCMP_SYS(epoll_ctl),
-        SCMP_SYS(epoll_wait),    SCMP_SYS(epoll_pwait),   SCMP_SYS(epoll_pwait2),  SCMP_SYS(poll),
-        SCMP_SYS(timerfd_settime), SCMP_SYS(munmap),      SCMP_SYS(mremap),        SCMP_SYS(brk),
-        SCMP_SYS(madvise),       SCMP_SYS(futex),         SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
-        SCMP_SYS(time),          SCMP_SYS(getrandom),     SCMP_SYS(getpid),        SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(alarm),         SCMP_SYS(exit),
-        SCMP_SYS(exit_group),    SCMP_SYS(restart_syscall), SCMP_SYS(lseek),
-        SCMP_SYS(splice),        SCMP_SYS(pipe2),
-};
-
-/* Calls that are allowed with some arguments only. */
-static const struct {
-        int syscall;
-        struct scmp_arg_cmp comparison;
-} filtered_syscalls[] = {
-        { SCMP_SYS(socket), .comparison = { 0, SCMP_CMP_EQ, AF_INET, 0 } },
-        { SCMP_SYS(socket), .comparison = { 0, SCMP_CMP_EQ, AF_INET6, 0 } },
-        { SCMP_SYS(mmap), .comparison = { 2, SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0 } },
-        { SCMP_SYS(mprotect), .comparison = { 2, SCMP_CMP_MASKED_EQ, 4, 0 } },
-        { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_GETFL, 0 } },
-        { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_SETFL, 0 } },
-        { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_GETFD, 0 } },
-        { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_SETFD, 0 } },
-        { SCMP_SYS(fcntl), .comparison = { 1, SCMP_CMP_EQ, F_SETPIPE_SZ, 0 } },
-        { SCMP_SYS(ioctl), .comparison = { 1, SCMP_CMP_EQ, 0x541b /* FIONREAD */, 0 } },
-};
-
-/* Looked for by libraries that can do without: answered, not killed. */
-static const int missing_syscalls[] = { SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(newfstatat), SCMP_SYS(fstat),
-                                        SCMP_SYS(uname),  SCMP_SYS(sysinfo), SCMP_SYS(access) };
-
-static void release_filter(scmp_filter_ctx *filter) { seccomp_release(*filter); }
+/* policy/profiles/egress, compiled by the build. */
+extern const struct sock_filter gbx_profile_egress[];
+extern const size_t gbx_profile_egress_length;
 
 static int install_filter(struct gbx_error *err) {
-        gbx_auto(release_filter) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-        int r = filter ? 0 : -ENOMEM;
+        const struct sock_fprog program = { (unsigned short)gbx_profile_egress_length,
+                                            (struct sock_filter *)(uintptr_t)gbx_profile_egress };
 
-        for (size_t i = 0; i < gbx_array_size(allowed_syscalls) && r == 0; i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_syscalls[i], 0);
-        for (size_t i = 0; i < gbx_array_size(filtered_syscalls) && r == 0; i++)
-                r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, filtered_syscalls[i].syscall, 1, &filtered_syscalls[i].comparison);
-        for (size_t i = 0; i < gbx_array_size(missing_syscalls) && r == 0; i++)
-                r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOENT), missing_syscalls[i], 0);
-        if (r == 0)
-                r = seccomp_load(filter);
-        return r < 0 ? gbx_fail(err, r, "seccomp: the filter cannot be installed (%d)", r) : 0;
+        if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+                return gbx_fail_errno(err, "seccomp: the filter cannot be installed");
+        return 0;
 }
 
 /* No file may be opened by any path. Kernels without Landlock have the empty root and the filter. */

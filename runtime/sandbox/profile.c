@@ -64,6 +64,7 @@ static const struct constant constants[] = {
         { "F_GETFL", F_GETFL },
         { "F_SETFL", F_SETFL },
         { "F_DUPFD_CLOEXEC", F_DUPFD_CLOEXEC },
+        { "F_SETPIPE_SZ", F_SETPIPE_SZ },
         { "PR_SET_NAME", PR_SET_NAME },
         { "PR_GET_NAME", PR_GET_NAME },
         { "PR_SET_VMA", 0x53564d41 },
@@ -264,10 +265,13 @@ static int parse_default(struct gbx_profile *profile, char **rest, struct gbx_er
         unsigned error = EPERM;
         int r = 0;
 
-        if (!word || strcmp(word, "kill") != 0)
-                r = parse_errno(word, &error, err);
-        else
+        profile->fallback.kind = GBX_DENIAL_ERRNO;
+        if (word && strcmp(word, "kill") == 0)
                 profile->fallback.kind = GBX_DENIAL_KILL;
+        else if (word && strcmp(word, "die") == 0)
+                profile->fallback.kind = GBX_DENIAL_DIE;
+        else
+                r = parse_errno(word, &error, err);
         if (r < 0)
                 return r;
         profile->fallback.error = (uint8_t)error;
@@ -355,7 +359,9 @@ int gbx_profile_parse(struct gbx_profile **ret, int directory, const char *name,
         if (r < 0)
                 return r;
         if (profile->fallback.error == 0)
-                return gbx_fail(err, -EINVAL, "%s: no line 'default ERRNO' or 'default kill'", name);
+                return gbx_fail(err, -EINVAL, "%s: no line 'default ERRNO', 'default kill' or 'default die'", name);
+        if (profile->fallback.kind == GBX_DENIAL_DIE && profile->action_count)
+                return gbx_fail(err, -EINVAL, "%s: with 'default die' nobody takes reports", name);
         *ret = gbx_take_ptr(profile);
         return 0;
 }
@@ -409,7 +415,8 @@ static void release_filter(scmp_filter_ctx *filter) {
 }
 
 int gbx_profile_compile(const struct gbx_profile *profile, struct gbx_buffer *ret_program, struct gbx_error *err) {
-        gbx_auto(release_filter) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_NOTIFY);
+        gbx_auto(release_filter) scmp_filter_ctx filter =
+                seccomp_init(profile->fallback.kind == GBX_DENIAL_DIE ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_NOTIFY);
         int r = 0;
 
         if (!filter)

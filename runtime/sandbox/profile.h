@@ -14,6 +14,9 @@
  *   report ERRNO NAME...           recorded, then ERRNO instead of the default
  *   kill NAME...                   recorded, then the whole run is killed
  *   default ERRNO | kill           what is not listed: recorded, then this
+ *   default die                    what is not listed kills the process at once;
+ *                                  for our own programs, which have no
+ *                                  supervisor: `report` and `kill` are no use
  *
  * Values are decimal, 0x hexadecimal, or one of the constants of profile.c;
  * `|` joins several. argN compares all 64 bits. int arguments of which the
@@ -35,6 +38,7 @@
 enum gbx_denial_kind {
         GBX_DENIAL_ERRNO,
         GBX_DENIAL_KILL,
+        GBX_DENIAL_DIE, /* of defaults only: nobody is asked */
 };
 
 /* How the supervisor answers one reported system call. */

@@ -300,7 +300,8 @@ static void answers_follow_the_profile(void **state) {
 
 static void bad_profiles_are_refused(void **state) {
         static const struct { const char *text, *message; } bad[] = {
-                { "allow read\n", "t: no line 'default ERRNO' or 'default kill'" },
+                { "allow read\n", "t: no line 'default ERRNO', 'default kill' or 'default die'" },
+                { "default die\nreport EPERM ptrace\n", "t: with 'default die' nobody takes reports" },
                 { "allow raed\ndefault EPERM\n", "t:1: 'raed' is not a system call of x86-64" },
                 { "default EPERM\nallow\n", "t:2: a system call is missing" },
                 { "permit read\n", "t:1: 'permit' is not a word that begins a line" },
