@@ -11,6 +11,7 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
 
 static void free_pkey(EVP_PKEY **key) { EVP_PKEY_free(*key); }
@@ -70,7 +71,7 @@ int gbx_sha256_fd(int fd, uint8_t ret_digest[static GBX_SHA256_SIZE], uint64_t *
 #pragma GCC diagnostic pop
 
 void gbx_sha256_text(const uint8_t digest[static GBX_SHA256_SIZE], char ret_text[static GBX_SHA256_TEXT_SIZE]) {
-        memcpy(ret_text, "sha256:", 7);
+        (void)snprintf(ret_text, GBX_SHA256_TEXT_SIZE, "sha256:");
         gbx_hex_encode(digest, GBX_SHA256_SIZE, ret_text + 7);
 }
 

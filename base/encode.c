@@ -32,7 +32,7 @@ int gbx_hex_decode(const char *text, size_t length, uint8_t *ret_data, size_t si
                 if (hex_digit(text[i]) < 0)
                         return gbx_fail(err, -EINVAL, "character %zu is not a hexadecimal digit", i + 1);
         for (size_t i = 0; i < size; i++)
-                ret_data[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+                ret_data[i] = (uint8_t)((unsigned)hex_digit(text[2 * i]) << 4 | (unsigned)hex_digit(text[2 * i + 1]));
         return 0;
 }
 
@@ -54,7 +54,7 @@ int gbx_base64_encode(enum gbx_base64 kind, const void *data, size_t size, struc
                 if (left > 2)
                         group |= bytes[i + 2];
                 for (size_t k = 0; k < 4; k++)
-                        quad[k] = k < used ? alphabet[group >> (18 - 6 * k) & 63] : '=';
+                        quad[k] = (char)(k < used ? alphabet[group >> (18 - 6 * k) & 63] : '=');
                 r = gbx_buffer_append(buffer, quad, kind == GBX_BASE64_PADDED ? 4 : used, err);
                 if (r < 0)
                         return r;

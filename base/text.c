@@ -61,7 +61,7 @@ int gbx_parse_size(const char *text, uint64_t *ret_bytes, struct gbx_error *err)
 
 int gbx_parse_duration(const char *text, uint64_t *ret_milliseconds, struct gbx_error *err) {
         static const struct unit units[] = {
-                { "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000 }, { "h", 3600 * 1000 }, { "d", 24 * 3600 * 1000 },
+                { "ms", 1 }, { "s", 1000 }, { "m", 60 * 1000UL }, { "h", 3600 * 1000UL }, { "d", 24UL * 3600 * 1000 },
         };
 
         return parse_with_unit(text, units, sizeof units / sizeof *units, "a duration such as 500ms, 30s, 5m, 2h or 90d",

@@ -195,8 +195,8 @@ static int prepare_job(const struct gbx_execution *execution, struct gbx_deliver
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *job = NULL;
         /* The Lua host ends a run with a message when its own limit is reached. The rest, up to where the
          * sandbox kills, is for what that does not count: buffers, tables being written, the allocator's loss. */
-        gbx_auto(gbx_json_freep) json_t *limits =
-                json_pack("{s:I}", "memory_bytes", (json_int_t)(execution->limits.memory_bytes / 4 * 3));
+        const uint64_t memory = execution->limits.memory_bytes / 4 * 3;
+        gbx_auto(gbx_json_freep) json_t *limits = json_pack("{s:I}", "memory_bytes", (json_int_t)memory);
         int mount, r;
 
         r = gbx_delivery_new(&job, GBX_DELIVERY_DATA, (struct gbx_delivery_limits){ JOB_BYTES, JOB_FILES }, err);

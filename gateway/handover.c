@@ -25,7 +25,7 @@ int gbx_check_outputs(const char *id, const struct gbx_policy *policy, struct gb
         if (r >= 0)
                 r = gbx_install_data("content-scan.yaml", &rules_path, err);
         if (r >= 0)
-                r = gbx_read_file(AT_FDCWD, rules_path, 1024 * 1024, &rules, err);
+                r = gbx_read_file(AT_FDCWD, rules_path, 1024UL * 1024, &rules, err);
         if (r < 0)
                 return r;
         (void)snprintf(name, sizeof name, "gate-%s", id);

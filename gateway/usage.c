@@ -8,7 +8,7 @@
 #define MIB (1024LL * 1024)
 
 static const json_int_t times[] = { SECOND, 10 * SECOND, 60 * SECOND, 600 * SECOND, 3600 * SECOND, 86400 * SECOND };
-static const json_int_t sizes[] = { 64 * MIB, 1024 * MIB, 16 * 1024 * MIB, 256 * 1024 * MIB };
+static const json_int_t sizes[] = { 64 * MIB, 1024 * MIB, 16LL * 1024 * MIB, 256LL * 1024 * MIB };
 static const char *const hidden[] = { "denied", "pids_peak", "read_bytes", "written_bytes", "output", "findings" };
 
 int gbx_usage_exact(struct gbx_site *site, const char *name, bool *ret_exact, struct gbx_error *err) {

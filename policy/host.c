@@ -3,6 +3,7 @@
 #include "policy/address.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
@@ -95,9 +96,7 @@ bool gbx_host_pattern_valid(const char *pattern) {
                        !authority.address && strcmp(authority.host, name) == 0;
         }
         if (strchr(name, ':') && strlen(name) < GBX_ADDRESS_TEXT_SIZE) {
-                bracketed[0] = '[';
-                strcpy(bracketed + 1, name);
-                strcat(bracketed, "]");
+                (void)snprintf(bracketed, sizeof bracketed, "[%s]", name);
                 name = bracketed;
         }
         return gbx_host_parse(name, strlen(name), &authority, NULL) == 0 && strcmp(authority.host, pattern) == 0;

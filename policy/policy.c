@@ -15,7 +15,7 @@
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
 #define SECOND 1000ULL /* durations are in milliseconds */
-#define DAY (24 * 3600 * SECOND)
+#define DAY (24ULL * 3600 * SECOND)
 
 static const char *const engine_words[] = { "lua", "native", NULL };
 static const char *const type_words[] = { "integer", "decimal", "text", "date", "boolean", NULL };

@@ -148,7 +148,7 @@ static int read_scalar(struct reader *reader, const struct gbx_yaml_field *field
 
 bool gbx_texts_contain(const struct gbx_texts *texts, const char *text) {
         for (size_t i = 0; i < texts->count; i++)
-                if (strcmp(texts->items[i], text) == 0)
+                if (strcmp(texts->items[i], text) == 0) /* NOLINT(clang-analyzer-core.NonNullParamChecker): none is NULL */
                         return true;
         return false;
 }
@@ -208,7 +208,7 @@ static int read_choices(struct reader *reader, const struct gbx_yaml_field *fiel
         for (size_t i = 0; i < node->count; i++) {
                 struct place at = { place->key, node->children[i]->line, node->children[i]->column };
                 const char *text;
-                unsigned index;
+                unsigned index = 0;
 
                 r = element(reader, node->children[i], &at, &text);
                 if (r >= 0 && text)

@@ -7,6 +7,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -38,11 +39,13 @@ static int limit(int resource, rlim_t soft, rlim_t hard, struct gbx_error *err) 
 static int mapped_bytes(uint64_t *ret, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
         unsigned long long pages;
+        char *end;
         int r = gbx_read_file(AT_FDCWD, "/proc/self/statm", 4096, &text, err);
 
         if (r < 0)
                 return r;
-        if (sscanf(gbx_buffer_text(&text), "%llu", &pages) != 1)
+        pages = strtoull(gbx_buffer_text(&text), &end, 10);
+        if (*end != ' ')
                 return gbx_fail(err, -EIO, "/proc/self/statm cannot be understood");
         *ret = pages * (uint64_t)sysconf(_SC_PAGESIZE);
         return 0;

@@ -80,7 +80,7 @@ static int decode_either(const char *text, struct gbx_buffer *ret, struct gbx_er
         if (!copy)
                 return gbx_fail_memory(err);
         for (char *c = copy; *c; c++)
-                *c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
+                *c = (char)(*c == '-' ? '+' : *c == '_' ? '/' : *c);
         return gbx_base64_decode(GBX_BASE64_PADDED, copy, strlen(copy), ret, err);
 }
 

@@ -121,7 +121,7 @@ static int read_table(json_t *json, const struct gbx_policy *policy, const char 
             json_array_size(columns) > policy->release.max_columns)
                 return bad(err, "a table is malformed or beyond the policy's limits");
         for (size_t i = 0; i < result->table_count; i++)
-                if (strcmp(result->tables[i].name, name) == 0)
+                if (strcmp(result->tables[i].name, name) == 0) /* NOLINT(clang-analyzer-core.NonNullParamChecker): has one */
                         return bad(err, "a table stands twice");
         table->name = strdup(name);
         table->columns = calloc(json_array_size(columns), sizeof *table->columns);

@@ -98,7 +98,7 @@ int gbx_site_log_verifier(const char *path, struct gbx_note_verifier *ret, struc
 
         if (directory < 0)
                 return directory;
-        r = gbx_read_file(directory, "site.json", 64 * 1024, &config, err);
+        r = gbx_read_file(directory, "site.json", 64UL * 1024, &config, err);
         if (r < 0)
                 return gbx_context(err, r, "'%s' is not a site", path);
         json = json_loadb(gbx_buffer_text(&config), config.size, JSON_REJECT_DUPLICATES, NULL);

@@ -55,7 +55,7 @@ static int choose(struct gbx_dataset *dataset, const char *const *wanted, size_t
         for (size_t i = 0; i < dataset->width; i++) {
                 dataset->columns[i] = wanted ? find_column(&dataset->schema, wanted[i], strlen(wanted[i]))
                                              : &dataset->schema.columns[i];
-                if (!dataset->columns[i])
+                if (wanted && !dataset->columns[i])
                         return gbx_fail(err, -ENOENT, "dataset '%s' has no column '%s'", dataset->name, wanted[i]);
                 dataset->values[i].type = dataset->columns[i]->type;
         }

@@ -176,7 +176,7 @@ static int compile_back_reference(struct compiler *c, struct gbx_pattern_item *i
 }
 
 static int compile_item(struct compiler *c, struct gbx_pattern_item *item) {
-        char next = c->at + 1 < c->size ? c->pattern[c->at + 1] : '\0';
+        char next = (char)(c->at + 1 < c->size ? c->pattern[c->at + 1] : '\0');
         int r;
 
         switch (c->pattern[c->at]) {

@@ -45,11 +45,14 @@ static void read_line(const char *path, char ret[static NOTE_SIZE]) {
 
 static enum verdict look_kernel(const struct item *item, char note[static NOTE_SIZE]) {
         struct utsname name;
-        unsigned major = 0, minor = 0;
+        unsigned long major = 0, minor = 0;
+        char *end;
 
         (void)item;
-        if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+        if (uname(&name) < 0)
                 return MISSING;
+        major = strtoul(name.release, &end, 10);
+        minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
         (void)snprintf(note, NOTE_SIZE, "%.64s", name.release);
         return major > 5 || (major == 5 && minor >= 14) ? GOOD : MISSING;
 }

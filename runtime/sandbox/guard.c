@@ -53,7 +53,7 @@ static void wait_for(int pidfd) {
 }
 
 static void remove_cgroups(const struct gbx_cgroup *cgroup) {
-        const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+        const struct timespec pause = { .tv_nsec = 1000L * 1000 };
 
         for (size_t i = 0; i < cgroup->count; i++)
                 for (int attempt = 0; attempt < REMOVE_ATTEMPTS; attempt++) {

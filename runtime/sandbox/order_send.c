@@ -67,7 +67,7 @@ static int exchange(const struct gbx_order_send *send, char *ret_result, size_t 
         gbx_auto(gbx_buffer_free) struct gbx_buffer order = {};
         int r = send->file ? read_order(send->file, &order, err) : make_order(send->argv, &order, err);
         gbx_auto(gbx_close_fd) int connection = r < 0 ? -1 : connect_to(send->socket_path, err);
-        int returned[GBX_SPEC_MAX_MOUNTS];
+        int returned[GBX_SPEC_MAX_MOUNTS] = {};
 
         if (connection < 0)
                 return r < 0 ? r : connection;

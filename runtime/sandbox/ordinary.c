@@ -110,7 +110,7 @@ static int find_ranges(struct range *ret_users, struct range *ret_groups, struct
 }
 
 int gbx_ordinary_possible(struct gbx_error *err) {
-        struct range users, groups;
+        struct range users = {}, groups = {};
 
         return find_ranges(&users, &groups, err);
 }
@@ -147,7 +147,7 @@ static _Noreturn void map_parent(int entered, const struct range *users, const s
 }
 
 int gbx_ordinary_enter(uint32_t *ret_count, struct gbx_error *err) {
-        struct range users, groups;
+        struct range users = {}, groups = {};
         int entered[2], status, r = find_ranges(&users, &groups, err);
         pid_t helper;
 

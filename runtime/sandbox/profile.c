@@ -174,7 +174,8 @@ static int parse_condition(struct scmp_arg_cmp *ret, char **rest, struct gbx_err
                 if (!equals || strcmp(equals, "==") != 0)
                         return gbx_fail(err, -EINVAL, "'== VALUE' is missing behind the mask");
                 r = parse_value(strtok_r(NULL, " \t", rest), &value, err);
-                *ret = comparison(ret->arg, SCMP_CMP_MASKED_EQ, mask, value);
+                if (r == 0)
+                        *ret = comparison(ret->arg, SCMP_CMP_MASKED_EQ, mask, value);
                 return r;
         }
         r = parse_value(strtok_r(NULL, " \t", rest), &value, err);

@@ -297,7 +297,7 @@ NUMBER_FIELD(read_open_files, struct gbx_spec_limits, open_files, 4, GBX_SPEC_MA
 NUMBER_FIELD(read_file_bytes, struct gbx_spec_limits, file_bytes, 1, 1ULL << 40)
 NUMBER_FIELD(read_denials, struct gbx_spec_limits, denials, 1, 1U << 20)
 NUMBER_FIELD(read_pids_refused, struct gbx_spec_limits, pids_refused, 1, 1U << 20)
-NUMBER_FIELD(read_cpu_percent, struct gbx_spec_limits, cpu_percent, 1, 100 * 1024)
+NUMBER_FIELD(read_cpu_percent, struct gbx_spec_limits, cpu_percent, 1, 100UL * 1024)
 
 static int read_limits(void *target, const json_t *value, const char *path, struct gbx_error *err) {
         static const struct gbx_field fields[] = {

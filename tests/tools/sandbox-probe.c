@@ -76,9 +76,9 @@ int main(int argc, char **argv) {
                 else if (strcmp(argv[i], "status") == 0)
                         print_file("/proc/self/status");
                 else if (strcmp(argv[i], "sleep") == 0)
-                        (void)sleep((unsigned)atoi(next)), i++;
+                        (void)sleep((unsigned)(int)strtol(next, NULL, 10)), i++;
                 else if (strcmp(argv[i], "exit") == 0)
-                        return atoi(next);
+                        return (int)strtol(next, NULL, 10);
         }
         return 0;
 }
