@@ -48,14 +48,14 @@ static const struct gbx_field authority_fields[] = {
         {}
 };
 
-enum { HOUR_MS = 3600 * 1000 };
+enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
 
 static const struct gbx_field limits_fields[] = {
         { "connections", GBX_FIELD_NUMBER, CONFIG(limits.connections), .minimum = 1, .maximum = 30000 },
         { "head-ms", GBX_FIELD_NUMBER, CONFIG(limits.head_ms), .minimum = 100, .maximum = HOUR_MS },
-        { "idle-ms", GBX_FIELD_NUMBER, CONFIG(limits.idle_ms), .minimum = 100, .maximum = 24 * HOUR_MS },
+        { "idle-ms", GBX_FIELD_NUMBER, CONFIG(limits.idle_ms), .minimum = 100, .maximum = DAY_MS },
         { "connect-ms", GBX_FIELD_NUMBER, CONFIG(limits.connect_ms), .minimum = 100, .maximum = HOUR_MS },
-        { "duration-ms", GBX_FIELD_NUMBER, CONFIG(limits.duration_ms), .minimum = 100, .maximum = 24 * HOUR_MS },
+        { "duration-ms", GBX_FIELD_NUMBER, CONFIG(limits.duration_ms), .minimum = 100, .maximum = DAY_MS },
         { "minimum-rate", GBX_FIELD_NUMBER, CONFIG(limits.minimum_rate), .maximum = 1 << 20 },
         { "failures", GBX_FIELD_NUMBER, CONFIG(limits.failures), .maximum = 1 << 20 },
         {}

@@ -156,7 +156,7 @@ int gbx_hello_parse(const void *data, size_t size, struct gbx_hello *ret, struct
                 return r;
         if (r == 0) {
                 /* Records so cut up that framing alone fills the limit are no client's habit. */
-                if (size > 2 * GBX_HELLO_LIMIT)
+                if (size > 2UL * GBX_HELLO_LIMIT)
                         return gbx_fail(err, -EINVAL, "the hello is longer than %d bytes", GBX_HELLO_LIMIT);
                 return 0;
         }

@@ -10,6 +10,7 @@
 enum {
         PENDING_LIMIT = 4 * 1024 * 1024,
         REFUSALS_BURST = 200,
+        FULL_TOKENS = REFUSALS_BURST * 1000,
         REFUSALS_A_SECOND = 20,
 };
 
@@ -74,7 +75,7 @@ int gbx_recorder_new(struct gbx_recorder **ret, struct event_base *base, int fd,
         if (!recorder)
                 return gbx_fail_memory(err);
         *recorder = (struct gbx_recorder){ .fd = fd, .on_broken = broken, .userdata = userdata,
-                                           .tokens = REFUSALS_BURST * 1000 };
+                                           .tokens = FULL_TOKENS };
         recorder->writable = event_new(base, fd, EV_WRITE, on_writable, recorder);
         recorder->closed = event_new(base, fd, EV_READ, on_closed, recorder);
         if (!recorder->writable || !recorder->closed || event_add(recorder->closed, NULL) < 0) {
@@ -109,7 +110,7 @@ bool gbx_record_refusal_allowed(struct gbx_recorder *recorder, int64_t now_ms) {
         int64_t gained = (now_ms - recorder->tokens_ms) * REFUSALS_A_SECOND;
 
         recorder->tokens_ms = now_ms;
-        recorder->tokens = recorder->tokens + gained > REFUSALS_BURST * 1000 ? REFUSALS_BURST * 1000 : recorder->tokens + gained;
+        recorder->tokens = recorder->tokens + gained > FULL_TOKENS ? FULL_TOKENS : recorder->tokens + gained;
         if (recorder->tokens < 1000) {
                 recorder->left_out++;
                 return false;

@@ -159,13 +159,17 @@ static void take_reply(struct gbx_redirect *redirect, struct attempt *attempt) {
                 return;
         if (n > 0)
                 attempt->reply_size += (size_t)n;
-        if (n <= 0 || attempt->reply[0] != GBX_SOCKS_VERSION)
+        if (n <= 0 || attempt->reply[0] != GBX_SOCKS_VERSION) {
                 finish(redirect, attempt, ECONNREFUSED);
-        else if (attempt->reply_size == wanted && attempt->stage == STAGE_REPLY)
+                return;
+        }
+        if (attempt->reply_size < wanted)
+                return;
+        if (attempt->stage == STAGE_REPLY)
                 finish(redirect, attempt, reply_error(attempt->reply[1]));
-        else if (attempt->reply_size == wanted && attempt->reply[1] != 0)
+        else if (attempt->reply[1] != 0) /* no method that both know */
                 finish(redirect, attempt, ECONNREFUSED);
-        else if (attempt->reply_size == wanted)
+        else
                 (void)say(redirect, attempt, attempt->request, attempt->request_size, STAGE_REPLY);
 }
 

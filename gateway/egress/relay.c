@@ -40,7 +40,7 @@ void gbx_relay_read(const struct gbx_connection *connection, struct bufferevent 
         ssize_t size;
 
         if ((connection->flow.lane && connection->flow.lane->rate) || !plain(side) ||
-            evbuffer_get_length(input) + READ_SIZE > 2 * GBX_RELAY_HIGH || evbuffer_unfreeze(input, 0) < 0)
+            evbuffer_get_length(input) + READ_SIZE > 2UL * GBX_RELAY_HIGH || evbuffer_unfreeze(input, 0) < 0)
                 return;
         if (evbuffer_reserve_space(input, READ_SIZE, &space, 1) == 1) {
                 size = recv(bufferevent_getfd(side), space.iov_base, space.iov_len, MSG_DONTWAIT);

@@ -65,7 +65,7 @@ static int open_control(struct gbx_egress *egress, const char *path, struct gbx_
 
         if (strlen(path) >= sizeof address.sun_path)
                 return gbx_fail(err, -EINVAL, "the path of the control socket '%s' is too long", path);
-        strcpy(address.sun_path, path);
+        memcpy(address.sun_path, path, strlen(path) + 1);
         (void)unlink(path); /* what a killed process left */
         mask = umask(0177);
         bound = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof address);

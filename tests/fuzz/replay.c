@@ -7,6 +7,8 @@
  * bytes changed by a fixed generator: cheap enough for every test run.
  * Prints TAP: one line an input.
  */
+#include "base/cleanup.h"
+
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -52,7 +54,7 @@ static void give_variants(uint8_t *data, size_t size) {
 }
 
 static int replay_file(const char *path) {
-        FILE *file = fopen(path, "rbe");
+        gbx_auto(gbx_close_file) FILE *file = fopen(path, "rbe");
         long size;
         uint8_t *data;
 
@@ -66,7 +68,6 @@ static int replay_file(const char *path) {
                 printf("not ok %u - %s: cannot read\n", ++tests, path);
                 return 1;
         }
-        (void)fclose(file);
         give_variants(data, (size_t)size);
         free(data);
         printf("ok %u - %s\n", ++tests, path);

@@ -37,7 +37,7 @@ static int check(int argc, char **argv, struct gbx_error *err) {
                 r = gbx_algorithm_read(&algorithm, bundle, NULL, err);
         if (r == 0 && unpacking)
                 r = unpack(bundle, argv[3], err);
-        if (r < 0)
+        if (r < 0 || !bundle)
                 return r;
         printf("%s %s\n", forms[bundle->form], bundle->digest);
         for (size_t i = 0; i < bundle->count; i++)

@@ -76,7 +76,7 @@ int main(int argc, char **argv) {
                 else if (strcmp(argv[i], "status") == 0)
                         print_file("/proc/self/status");
                 else if (strcmp(argv[i], "sleep") == 0)
-                        (void)sleep((unsigned)(int)strtol(next, NULL, 10)), i++;
+                        (void)sleep((unsigned)strtoul(next, NULL, 10)), i++;
                 else if (strcmp(argv[i], "exit") == 0)
                         return (int)strtol(next, NULL, 10);
         }

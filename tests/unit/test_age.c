@@ -271,7 +271,7 @@ static void chunks_stay_in_order(void **state) {
         gbx_auto(gbx_close_fd) int fd = -1, out = memory_file("old", 3);
         struct gbx_buffer nothing = {};
 
-        fill(&plain, 4 * GBX_AGE_CHUNK_SIZE);
+        fill(&plain, 4UL * GBX_AGE_CHUNK_SIZE);
         assert_int_equal(gbx_age_encrypt_buffer(plain.data, plain.size, keys->to_a, &sealed, NULL), 0);
         start = sealed.size - (size_t)4 * SEALED;
         assert_int_equal(open_all(sealed.data, sealed.size - SEALED, keys->as_a), GBX_AGE_PAYLOAD_FAILURE);

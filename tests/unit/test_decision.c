@@ -183,7 +183,7 @@ static void test_other_request(void **state) {
 
                 while (rest) {
                         at = json_object_get(at, step);
-                        at = json_array_get(at, (size_t)(int)strtol(strsep(&rest, "/"), NULL, 10));
+                        at = json_array_get(at, (size_t)strtoul(strsep(&rest, "/"), NULL, 10));
                         step = strsep(&rest, "/");
                 }
                 assert_int_equal(json_object_set_new(at, step, json_loads(cases[i].value, JSON_DECODE_ANY, NULL)), 0);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-enum { DAY = 24 * 60 * 60 };
+static const int64_t DAY = 24L * 60 * 60;
 
 static void test_quotas(void **state) {
         static char host[] = "a.test";

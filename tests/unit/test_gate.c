@@ -268,10 +268,10 @@ static void test_limits(void **state) {
         expect_table(OPEN, "t.csv", TABLE("t.csv"), csv.data, csv.size, "", gbx_buffer_text(&csv));
         assert_int_equal(gbx_buffer_append_text(&csv, "50,10,0.25\n", NULL), 0);
         expect_table(OPEN, "t.csv", TABLE("t.csv"), csv.data, csv.size, "too-many-rows", NULL);
-        while (csv.size < 100 * 1024)
+        while (csv.size < 100UL * 1024)
                 assert_int_equal(gbx_buffer_append_text(&csv, "                                ", NULL), 0);
         expect_table(OPEN, "t.csv", TABLE("t.csv"), csv.data, csv.size, "too-many-rows", NULL);
-        while (csv.size <= 128 * 1024)
+        while (csv.size <= 128UL * 1024)
                 assert_int_equal(gbx_buffer_append_text(&csv, "                                ", NULL), 0);
         expect_table(OPEN, "t.csv", TABLE("t.csv"), csv.data, csv.size, "table-size", NULL);
 
