@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { ATTEMPT_MS = 15000, COMMAND_CONNECT = 1, TYPE_IPV4 = 1, TYPE_IPV6 = 4 };
+enum { COMMAND_CONNECT = 1, TYPE_IPV4 = 1, TYPE_IPV6 = 4 };
 
 enum stage { STAGE_CONNECT, STAGE_METHOD, STAGE_REPLY };
 
@@ -29,6 +29,7 @@ struct attempt {
 
 struct gbx_redirect {
         int job_namespace, ours, theirs;
+        int64_t attempt_ms;
         struct sockaddr_in proxy;
         struct attempt attempts[GBX_CONNECT_PENDING];
         pthread_t thread;
@@ -45,8 +46,6 @@ static int64_t now_ms(void) {
 /* --- the request ---------------------------------------------------------------- */
 
 static int write_request(int type, const void *address, size_t size, in_port_t port, uint8_t *ret) {
-        if (port == 0)
-                return -ECONNREFUSED;
         ret[0] = GBX_SOCKS_VERSION;
         ret[1] = COMMAND_CONNECT;
         ret[2] = 0;
@@ -111,7 +110,7 @@ static void finish(struct gbx_redirect *redirect, struct attempt *attempt, int e
 }
 
 static void begin(struct gbx_redirect *redirect, const struct gbx_connect_request *request) {
-        struct attempt attempt = { .sequence = request->sequence, .deadline_ms = now_ms() + ATTEMPT_MS };
+        struct attempt attempt = { .sequence = request->sequence, .deadline_ms = now_ms() + redirect->attempt_ms };
         struct attempt *place = NULL;
         int size = request->address_size > GBX_CONNECT_ADDRESS_SIZE
                            ? -EINVAL
@@ -255,13 +254,15 @@ struct gbx_redirect *gbx_redirect_free(struct gbx_redirect *redirect) {
         return NULL;
 }
 
-int gbx_redirect_new(struct gbx_redirect **ret, int job_namespace, const struct sockaddr_in *proxy, struct gbx_error *err) {
+int gbx_redirect_new(struct gbx_redirect **ret, int job_namespace, const struct sockaddr_in *proxy, unsigned attempt_ms,
+                     struct gbx_error *err) {
         struct gbx_redirect *redirect = calloc(1, sizeof *redirect);
         int ends[2], r;
 
         if (!redirect)
                 return gbx_fail_memory(err);
-        *redirect = (struct gbx_redirect){ .job_namespace = job_namespace, .ours = -1, .theirs = -1, .proxy = *proxy };
+        *redirect = (struct gbx_redirect){ .job_namespace = job_namespace, .ours = -1, .theirs = -1, .proxy = *proxy,
+                                           .attempt_ms = attempt_ms };
         for (size_t i = 0; i < GBX_CONNECT_PENDING; i++)
                 redirect->attempts[i].fd = -1;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {

@@ -21,8 +21,12 @@
 
 struct gbx_redirect;
 
-/* Starts the thread. `job_namespace` is borrowed until gbx_redirect_free. */
-int gbx_redirect_new(struct gbx_redirect **ret, int job_namespace, const struct sockaddr_in *proxy, struct gbx_error *err);
+enum { GBX_REDIRECT_ATTEMPT_MS = 15000 }; /* longer than the proxy takes to find that a host cannot be reached */
+
+/* Starts the thread. `job_namespace` is borrowed until gbx_redirect_free. The job is told ETIMEDOUT when the proxy has not
+ * answered within `attempt_ms`. */
+int gbx_redirect_new(struct gbx_redirect **ret, int job_namespace, const struct sockaddr_in *proxy, unsigned attempt_ms,
+                     struct gbx_error *err);
 /* Ends the thread and all attempts. */
 struct gbx_redirect *gbx_redirect_free(struct gbx_redirect *redirect);
 /* The descriptor for the sandbox; belongs to the object. */

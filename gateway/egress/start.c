@@ -284,7 +284,7 @@ static int start_redirect(struct gbx_egress *egress, struct gbx_error *err) {
         struct sockaddr_in proxy = { .sin_family = AF_INET, .sin_port = htons(GBX_EGRESS_PORT) };
 
         (void)inet_pton(AF_INET, egress->network.gateway_address, &proxy.sin_addr);
-        return gbx_redirect_new(&egress->redirect, egress->network.job, &proxy, err);
+        return gbx_redirect_new(&egress->redirect, egress->network.job, &proxy, GBX_REDIRECT_ATTEMPT_MS, err);
 }
 
 int gbx_egress_start(struct gbx_egress **ret, const struct gbx_egress_options *options, struct gbx_error *err) {

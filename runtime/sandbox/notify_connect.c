@@ -4,6 +4,8 @@
 #include "runtime/sandbox/syscalls.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -17,6 +19,7 @@ static int copy_address(int listener, const struct seccomp_notif *notification, 
         uint64_t size = notification->data.args[2] & 0xffffffffU;
         struct iovec here = { request->address, size };
         struct iovec there = { (void *)(uintptr_t)notification->data.args[1], size };
+        sa_family_t family;
 
         if (size < sizeof(sa_family_t) || size > GBX_CONNECT_ADDRESS_SIZE)
                 return -EINVAL;
@@ -24,21 +27,44 @@ static int copy_address(int listener, const struct seccomp_notif *notification, 
                 return -EFAULT;
         if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &notification->id) < 0)
                 return -ESRCH;
+        memcpy(&family, request->address, sizeof family);
+        if (family != AF_INET && family != AF_INET6)
+                return -EAFNOSUPPORT;
         request->address_size = (uint32_t)size;
         return 0;
 }
 
-/* The flags of the descriptor that the job names, which must be a socket. Before Linux 6.9 only a process's first thread
- * can be asked; the others then get a socket that blocks, as most are. */
+int gbx_connect_process(pid_t thread) {
+        char path[40], text[512] = "", *line;
+        gbx_auto(gbx_close_fd) int fd = -1;
+        int pidfd;
+
+        (void)snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
+                return -ESRCH;
+        line = strstr(text, "\nTgid:"); /* behind the name, in which the kernel writes no newline */
+        if (!line)
+                return -ESRCH;
+        pidfd = (int)syscall(SYS_pidfd_open, (pid_t)atoi(line + 6), 0);
+        return pidfd < 0 ? -errno : pidfd;
+}
+
+static int open_caller(pid_t thread) {
+        int fd = (int)syscall(SYS_pidfd_open, thread, PIDFD_OF_THREAD);
+
+        return fd >= 0 ? fd : gbx_connect_process(thread);
+}
+
+/* The flags of the descriptor that the job names, which must be a socket of TCP. */
 static int read_flags(const struct seccomp_notif *notification, int *ret_flags) {
-        int process = (int)syscall(SYS_pidfd_open, (pid_t)notification->pid, PIDFD_OF_THREAD);
-        gbx_auto(gbx_close_fd) int pidfd = process >= 0 ? process : (int)syscall(SYS_pidfd_open, (pid_t)notification->pid, 0);
+        gbx_auto(gbx_close_fd) int pidfd = open_caller((pid_t)notification->pid);
         gbx_auto(gbx_close_fd) int fd = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, (int)notification->data.args[0], 0);
         socklen_t size = sizeof(int);
         int type = 0;
 
         if (pidfd < 0)
-                return 0;
+                return -EACCES; /* what cannot be looked at is not replaced */
         if (fd < 0)
                 return -errno;
         if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)

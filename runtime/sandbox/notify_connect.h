@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
         GBX_CONNECT_VERSION = 1,
@@ -53,8 +54,13 @@ struct gbx_connects {
         } pending[GBX_CONNECT_PENDING];
 };
 
-/* 0: forwarded, an answer will come. Negative errno: to be told to the job now. */
+/* 0: forwarded, an answer will come. Negative errno: to be told to the job now. Only TCP over IPv4 and IPv6 is ever forwarded:
+ * -EPROTOTYPE for other sockets, -EAFNOSUPPORT for other families. */
 int gbx_connect_forward(struct gbx_connects *connects, int listener, const struct seccomp_notif *notification);
+
+/* A pidfd of the process that the thread belongs to, for kernels that have none of threads (before Linux 6.9). Descriptors
+ * are its own where it shares them with its threads. Negative: -errno. */
+int gbx_connect_process(pid_t thread);
 
 /* Takes one answer from connects->socket. -EPIPE when the other side has gone: all that wait are refused. */
 int gbx_connect_answer(struct gbx_connects *connects, int listener);

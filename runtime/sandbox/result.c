@@ -17,6 +17,7 @@ static const char *error_name(int error) {
         static const struct { int error; const char *name; } names[] = {
                 { EPERM, "EPERM" },     { ENOSYS, "ENOSYS" }, { EACCES, "EACCES" }, { EAFNOSUPPORT, "EAFNOSUPPORT" },
                 { ENOENT, "ENOENT" },   { EINVAL, "EINVAL" }, { EOPNOTSUPP, "EOPNOTSUPP" },
+                { EPROTOTYPE, "EPROTOTYPE" }, { EAGAIN, "EAGAIN" },
         };
 
         for (size_t i = 0; i < gbx_array_size(names); i++)

@@ -93,6 +93,9 @@ setup() {
         for place in 93.184.216.34 169.254.169.254 127.0.0.1 198.18.77.77; do
                 grep '"flow.refused"' "$FOLDER/entries" | grep -q "tunnel://$place:80"
         done
+        # So are those by other families, and sockets of other kinds.
+        grep '"syscall.denied"' "$FOLDER/entries" | jq -sc 'map(select(.details.syscall == "connect") | .details.answer) | unique' | grep -q EAFNOSUPPORT
+        grep '"syscall.denied"' "$FOLDER/entries" | jq -se 'map(select(.details.syscall == "socket") | .details.arguments[0:2]) | contains([[2,2]]) and contains([[17,3]])'
         # Only the name that the policy grants was ever opened.
         run -0 jq -rs '[.[] | select(.action=="flow.opened") | .details.destination] | unique | join(" ")' "$FOLDER/entries"
         echo "opened: $output"

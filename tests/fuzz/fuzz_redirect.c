@@ -16,6 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         if (r <= 0)
                 return 0;
+        if (r >= 10 && request[r - 1] == 0 && request[r - 2] == 0) { /* port 0 */
+                if (gbx_socks_parse_request(request, (size_t)r, &length, &target, &reply, NULL) >= 0)
+                        abort();
+                return 0;
+        }
         if (r > GBX_REDIRECT_REQUEST_SIZE || gbx_socks_parse_request(request, (size_t)r, &length, &target, &reply, NULL) != 1 ||
             length != (size_t)r || !target.address || target.port == 0)
                 abort();
