@@ -4,12 +4,17 @@
 #include "base/csv.h"
 #include "gateway/egress/tokens.h"
 #include "gateway/execute.h"
+#include "gateway/release/confine.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"
 #include "policy/schema.h"
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+enum { CPU_SECONDS = 600, MEMORY_BYTES = 256 * 1024 * 1024 };
 
 /* For each field of the header, whether its column identifies somebody. A column that the schema does not know might: refused. */
 static int choose_columns(const struct gbx_schema *schema, const struct gbx_csv_row *header, bool *chosen, struct gbx_error *err) {
@@ -27,11 +32,11 @@ static int choose_columns(const struct gbx_schema *schema, const struct gbx_csv_
         return 0;
 }
 
-static int read_values(const struct gbx_schema *schema, int fd, struct gbx_tokens *tokens, struct gbx_error *err) {
+static int read_values(const struct gbx_schema *schema, const void *data, size_t size, struct gbx_tokens *tokens, struct gbx_error *err) {
         gbx_auto(gbx_csv_freep) struct gbx_csv *csv = NULL;
         gbx_auto(gbx_free_pointer) bool *chosen = NULL;
         struct gbx_csv_row row;
-        int r = gbx_csv_new(&csv, fd, &(struct gbx_csv_options){}, err);
+        int r = gbx_csv_new_memory(&csv, data, size, &(struct gbx_csv_options){}, err);
 
         if (r >= 0)
                 r = gbx_csv_next(csv, &row, err);
@@ -46,6 +51,47 @@ static int read_values(const struct gbx_schema *schema, int fd, struct gbx_token
                         if (chosen[i])
                                 r = gbx_tokens_add(tokens, row.fields[i].data, row.fields[i].size, err);
         return r;
+}
+
+/* --- in a process that can only compute ------------------------------------------ */
+
+struct source {
+        const struct gbx_schema *schema;
+        void *data;
+        size_t size;
+        struct gbx_tokens *tokens; /* the child's own copy */
+};
+
+static void unmap(struct source *source) {
+        if (source->size)
+                (void)munmap(source->data, source->size);
+}
+
+static int read_confined(void *context, int out, struct gbx_error *err) {
+        const struct source *source = context;
+        size_t before = gbx_tokens_count(source->tokens);
+        int r = read_values(source->schema, source->data, source->size, source->tokens, err);
+
+        return r < 0 ? r : gbx_tokens_export(source->tokens, before, out, err);
+}
+
+int gbx_flow_values_read(const struct gbx_schema *schema, int fd, struct gbx_tokens *tokens, struct gbx_error *err) {
+        const struct gbx_confine_limits limits = { CPU_SECONDS, MEMORY_BYTES, (GBX_TOKENS_MAX + 1) * sizeof(uint64_t) };
+        gbx_auto(gbx_buffer_free) struct gbx_buffer found = {};
+        gbx_auto(unmap) struct source source = { .schema = schema, .tokens = tokens };
+        struct stat status;
+        int r;
+
+        if (fstat(fd, &status) < 0)
+                return gbx_fail_errno(err, "cannot look at what was decrypted");
+        if (status.st_size > 0) {
+                source.data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+                if (source.data == MAP_FAILED)
+                        return gbx_fail_errno(err, "cannot map what was decrypted");
+                source.size = (size_t)status.st_size;
+        }
+        r = gbx_confine_run(read_confined, &source, limits, &found, err);
+        return r < 0 ? r : gbx_tokens_import(tokens, found.data, found.size, err);
 }
 
 static int add_dataset(struct gbx_site *site, const json_t *dataset, const char *id, struct gbx_tokens *tokens, struct gbx_error *err) {
@@ -72,7 +118,7 @@ static int add_dataset(struct gbx_site *site, const json_t *dataset, const char 
         fd = openat(gbx_delivery_mount_fd(data), name, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return gbx_fail_errno(err, "cannot read what was decrypted");
-        return read_values(schema, fd, tokens, err);
+        return gbx_flow_values_read(schema, fd, tokens, err);
 }
 
 int gbx_flow_values(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, struct gbx_error *err) {

@@ -91,6 +91,28 @@ int gbx_tokens_add(struct gbx_tokens *tokens, const char *value, size_t size, st
         return gbx_buffer_append(&tokens->hashes, &number, sizeof number, err);
 }
 
+size_t gbx_tokens_count(const struct gbx_tokens *tokens) { return tokens->hashes.size / sizeof(uint64_t); }
+
+int gbx_tokens_export(const struct gbx_tokens *tokens, size_t from, int fd, struct gbx_error *err) {
+        size_t start = from * sizeof(uint64_t);
+        int r = gbx_write_all(fd, &tokens->head.lengths, sizeof tokens->head.lengths, err);
+
+        return r < 0 ? r : gbx_write_all(fd, tokens->hashes.data + start, tokens->hashes.size - start, err);
+}
+
+int gbx_tokens_import(struct gbx_tokens *tokens, const void *data, size_t size, struct gbx_error *err) {
+        uint64_t lengths;
+
+        if (size < sizeof lengths || size % sizeof(uint64_t) != 0)
+                return gbx_fail(err, -EINVAL, "not a part of a set of values");
+        memcpy(&lengths, data, sizeof lengths);
+        size -= sizeof lengths;
+        if (size / sizeof(uint64_t) > GBX_TOKENS_MAX - gbx_tokens_count(tokens))
+                return gbx_fail(err, -E2BIG, "more than %d identifiers to look for in what leaves", GBX_TOKENS_MAX);
+        tokens->head.lengths |= lengths;
+        return gbx_buffer_append(&tokens->hashes, (const char *)data + sizeof lengths, size, err);
+}
+
 int gbx_tokens_write(struct gbx_tokens *tokens, struct gbx_error *err) {
         gbx_auto(gbx_close_fd) int fd = memfd_create("scan-values", MFD_CLOEXEC);
         int r = fd < 0 ? gbx_fail_errno(err, "cannot make a memory file") : 0;

@@ -36,6 +36,13 @@ static inline void gbx_tokens_freep(struct gbx_tokens **tokens) { *tokens = gbx_
 /* 0: added. 1: left out for its length. -E2BIG: the set is full. */
 int gbx_tokens_add(struct gbx_tokens *tokens, const char *value, size_t size, struct gbx_error *err);
 
+size_t gbx_tokens_count(const struct gbx_tokens *tokens);
+
+/* What was added behind the first `from`, for gbx_tokens_import of another copy of the same set: a confined reader's way to
+ * hand on what it found. -EINVAL: these bytes are not such an export; nothing was added. */
+int gbx_tokens_export(const struct gbx_tokens *tokens, size_t from, int fd, struct gbx_error *err);
+int gbx_tokens_import(struct gbx_tokens *tokens, const void *data, size_t size, struct gbx_error *err);
+
 /* The set as a memory file without a name, at its start; returns the descriptor. */
 int gbx_tokens_write(struct gbx_tokens *tokens, struct gbx_error *err);
 int gbx_tokens_read(struct gbx_tokens **ret, int fd, struct gbx_error *err);
