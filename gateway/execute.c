@@ -31,6 +31,7 @@ static const struct engine {
 } engines[] = {
         { "lua", "lua", "lua", "/bin/gbx-lua" },
         { "native", "native-min", "native", NULL },
+        { "lua-sql", "engine", "engine", "/bin/gbx-lua-duckdb" },
 };
 
 static const struct engine *find_engine(const char *name) {
@@ -179,8 +180,8 @@ static int put_program(const struct gbx_execution *execution, int job, char **re
 
         if (r >= 0)
                 r = gbx_algorithm_read(&algorithm, bundle, NULL, err);
-        if (r >= 0 && strcmp(gbx_engine_name((enum gbx_engine)algorithm->engine), execution->engine) != 0)
-                r = gbx_fail(err, -EBADMSG, "the algorithm is not for the engine '%s'", execution->engine);
+        if (r >= 0)
+                r = gbx_algorithm_choose(algorithm, execution->engine, err);
         if (r >= 0)
                 r = gbx_bundle_unpack(bundle, job, err);
         if (r >= 0 && asprintf(ret_entry, "/job/%s", algorithm->entry) < 0) {

@@ -17,7 +17,7 @@
 #define SECOND 1000ULL /* durations are in milliseconds */
 #define DAY (24ULL * 3600 * SECOND)
 
-static const char *const engine_words[] = { "lua", "native", NULL };
+static const char *const engine_words[] = { "lua", "native", "lua-sql", NULL };
 static const char *const type_words[] = { "integer", "decimal", "text", "date", "boolean", NULL };
 static const char *const declared_counts_words[] = { "hold", "trust-reviewed-code", NULL };
 static const char *const hold_words[] = { "on-failure", "never", "always", NULL };

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum gbx_engine { GBX_ENGINE_LUA, GBX_ENGINE_NATIVE, GBX_ENGINE_COUNT };
+enum gbx_engine { GBX_ENGINE_LUA, GBX_ENGINE_NATIVE, GBX_ENGINE_LUA_SQL /* with data.query */, GBX_ENGINE_COUNT };
 
 /* Types of columns and of parameters. */
 enum gbx_type { GBX_TYPE_INTEGER, GBX_TYPE_DECIMAL, GBX_TYPE_TEXT, GBX_TYPE_DATE, GBX_TYPE_BOOLEAN, GBX_TYPE_COUNT };

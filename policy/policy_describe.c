@@ -113,6 +113,18 @@ static int describe_network(const struct gbx_policy *policy, struct gbx_buffer *
         return r;
 }
 
+static int describe_engines(const struct gbx_policy *policy, struct gbx_buffer *buffer, struct gbx_error *err) {
+        const char *before = "engines        ";
+        int r = 0;
+
+        for (unsigned engine = 0; engine < GBX_ENGINE_COUNT && r >= 0; engine++)
+                if (policy->engines & 1U << engine) {
+                        r = gbx_buffer_printf(buffer, err, "%s%s", before, gbx_engine_name((enum gbx_engine)engine));
+                        before = ", ";
+                }
+        return r < 0 ? r : gbx_buffer_append_text(buffer, "\n", err);
+}
+
 int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buffer, struct gbx_error *err) {
         const struct gbx_policy_parameter *parameters = policy->parameters.items;
         int r = gbx_buffer_printf(buffer, err, "policy         %s\ndigest         %s\npurpose        %s\n", policy->name,
@@ -121,11 +133,9 @@ int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buff
         if (r >= 0)
                 r = line_of(buffer, "datasets", &policy->datasets, "", err);
         if (r >= 0)
-                r = gbx_buffer_printf(buffer, err, "engines        %s%s%s\napprovals      %llu of: ",
-                                      policy->engines & 1U << GBX_ENGINE_LUA ? "lua" : "",
-                                      policy->engines == (1U << GBX_ENGINE_LUA | 1U << GBX_ENGINE_NATIVE) ? ", " : "",
-                                      policy->engines & 1U << GBX_ENGINE_NATIVE ? "native" : "",
-                                      (unsigned long long)policy->approvals.required);
+                r = describe_engines(policy, buffer, err);
+        if (r >= 0)
+                r = gbx_buffer_printf(buffer, err, "approvals      %llu of: ", (unsigned long long)policy->approvals.required);
         if (r >= 0)
                 r = list(buffer, &policy->approvals.reviewers, err);
         if (r >= 0)

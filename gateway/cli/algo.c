@@ -35,9 +35,9 @@ static int inspect(const char *path, const char *engine, const struct gbx_buffer
                         fputs(gbx_buffer_text(&text), stderr);
                 return gbx_context(err, r, "%s", path);
         }
-        if (engine && gbx_engine_parse(engine) != (int)algorithm->engine)
-                return gbx_fail(err, -EINVAL, "'%s' is for the engine %s, not '%s'", path,
-                                gbx_engine_name((enum gbx_engine)algorithm->engine), engine);
+        r = engine ? gbx_algorithm_choose(algorithm, engine, err) : 0;
+        if (r < 0)
+                return gbx_context(err, r, "'%s'", path);
         *ret = gbx_take_ptr(algorithm);
         return 0;
 }
@@ -144,7 +144,7 @@ const struct gbx_command gbx_commands_algo[] = {
           .details = "The algorithm's digest is the SHA-256 of the file's bytes: what was approved is what runs. A bundle is a\n"
                      "tar, tar.gz or zip with algorithm.yaml at its root (docs/lua.md); anything but plain files in it is refused.",
           .options = (const struct gbx_option[]){
-                  { "engine", "NAME", "lua or native (default: by what the file is)", false, false },
+                  { "engine", "NAME", "lua, native, or lua-sql: Lua with data.query (default: by what the file is)", false, false },
                   { "name", "NAME", "how people call it (default: the file's name)", false, false },
                   { "purpose", "PURPOSE", "whose policy the double run on dummy data is made under", false, false },
                   {} },

@@ -122,6 +122,8 @@ static int run_try(struct gbx_cli *cli, struct gbx_error *err) {
                 r = gbx_bundle_read(&bundle, program.data, program.size, NULL, err);
         if (r >= 0)
                 r = gbx_algorithm_read(&algorithm, bundle, NULL, err);
+        if (r >= 0 && gbx_cli_option(cli, "engine"))
+                r = gbx_algorithm_choose(algorithm, gbx_cli_option(cli, "engine"), err);
         if (r >= 0)
                 r = gbx_policy_in_force(cli->site, gbx_cli_option(cli, "purpose"), &policy, err);
         if (r >= 0 && (gbx_cli_option(cli, "param") || gbx_cli_option(cli, "params")))
@@ -147,6 +149,7 @@ const struct gbx_command gbx_commands_rehearsal[] = {
           .details = "Dummy twins are generated from the schemas of the policy's datasets; no real value is looked at, so the\n"
                      "outputs are shown in full. It runs twice, to tell whether it can be replayed. Nothing needs approval.",
           .options = (const struct gbx_option[]){
+                  { "engine", "NAME", "lua, native, or lua-sql: Lua with data.query (default: by what the file is)", false, false },
                   { "purpose", "PURPOSE", "whose policy gives limits, datasets and the gate's rules", true, false },
                   { "param", "NAME=VALUE", "a parameter; without any, the first allowed values are taken", false, true },
                   { "params", "FILE", "all parameters as a JSON object", false, false },

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *const engine_words[] = { "lua", "native", NULL };
+static const char *const engine_words[] = { "lua", "native", "lua-sql", NULL }; /* enum gbx_engine */
 static const char *const type_words[] = { "integer", "decimal", "text", "date", "boolean", NULL };
 
 #define AT(structure, name) .offset = offsetof(struct structure, name)
@@ -103,8 +103,20 @@ static int read_manifest(struct gbx_algorithm *algorithm, const struct gbx_bundl
 
 static int from_form(struct gbx_algorithm *algorithm, const struct gbx_bundle *bundle, struct gbx_error *err) {
         algorithm->engine = bundle->form == GBX_BUNDLE_ELF ? GBX_ENGINE_NATIVE : GBX_ENGINE_LUA;
+        algorithm->plain = true;
         algorithm->entry = strdup(bundle->files[0].path);
         return algorithm->entry ? 0 : gbx_fail_memory(err);
+}
+
+int gbx_algorithm_choose(struct gbx_algorithm *algorithm, const char *engine, struct gbx_error *err) {
+        int wanted = gbx_engine_parse(engine);
+
+        if (wanted == GBX_ENGINE_LUA_SQL && algorithm->plain && algorithm->engine == GBX_ENGINE_LUA)
+                algorithm->engine = GBX_ENGINE_LUA_SQL;
+        if (wanted != (int)algorithm->engine)
+                return gbx_fail(err, -EINVAL, "it is for the engine %s, not '%s'",
+                                gbx_engine_name((enum gbx_engine)algorithm->engine), engine);
+        return 0;
 }
 
 int gbx_algorithm_read(struct gbx_algorithm **ret, const struct gbx_bundle *bundle, struct gbx_problems *problems,

@@ -5,7 +5,7 @@
  *
  *   name: default-rate
  *   description: default rates by job and home ownership
- *   engine: lua                  # lua or native
+ *   engine: lua                  # lua, lua-sql or native
  *   entry: main.lua              # the file that is started
  *   datasets: [credit]           # what it expects under /data; may be left out
  *   parameters:                  # what it reads from /job/params.json; may be left out
@@ -13,7 +13,8 @@
  *
  * It binds nobody: what a run may do is the policy's to say. For reviewers it
  * says what the author means, and for the launcher what to start. A single
- * script or binary has no such file; its engine and entry follow from its form.
+ * script or binary has no such file; its engine and entry follow from its form,
+ * but a script may be said to be for lua-sql (gbx_algorithm_choose).
  */
 #pragma once
 
@@ -39,6 +40,7 @@ struct gbx_algorithm {
         char *description; /* NULL: none */
         char *entry;       /* path of a file of the bundle */
         unsigned engine;   /* enum gbx_engine */
+        bool plain;        /* a single script or binary */
         struct gbx_texts datasets;
         struct gbx_records parameters; /* struct gbx_algorithm_parameter */
 };
@@ -50,6 +52,10 @@ struct gbx_algorithm {
  */
 int gbx_algorithm_read(struct gbx_algorithm **ret, const struct gbx_bundle *bundle, struct gbx_problems *problems,
                        struct gbx_error *err);
+
+/* The engine it is to run on, by its name: the one it has, or another that runs the same kind of single script.
+ * Errors: -EINVAL. */
+int gbx_algorithm_choose(struct gbx_algorithm *algorithm, const char *engine, struct gbx_error *err);
 struct gbx_algorithm *gbx_algorithm_free(struct gbx_algorithm *algorithm);
 static inline void gbx_algorithm_freep(struct gbx_algorithm **algorithm) {
         *algorithm = gbx_algorithm_free(*algorithm);

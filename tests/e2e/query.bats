@@ -133,3 +133,39 @@ setup() {
         [ "$(jq -c '[.outcome, .exit_code]' "$root/result")" = '["exited",0]' ]
         [ "$(cat "$root/out/print.txt")" = $'3\t-1.75' ]
 }
+
+@test "an approved script for lua-sql goes the whole way: policy, sandbox, gate, replay" {
+        [ "$(id -u)" -eq 0 ] || skip "needs root"
+        load site
+        make_site "$root/s"
+        cat >"$root/rate.lua" <<-'LUA'
+		local rows = {}
+		for row in data.query([[select home, count(*) applicants, avg((status = 'bad')::int) default_rate
+		                        from credit where home is not null group by home having count(*) >= 10]]) do
+		  rows[#rows + 1] = row
+		end
+		release.table { name = "default-rate", rows = rows, columns = {
+		  { name = "home", type = "text", role = "key" }, { name = "applicants", type = "integer", role = "count" },
+		  { name = "default_rate", type = "decimal", role = "value", unit = "0.001" } } }
+		LUA
+        status_is 2 gbx algo submit "$build/tests/sandbox-probe" --engine lua-sql --as bank-a
+        says "is for the engine native, not 'lua-sql'"
+        digest=$(submit "$root/rate.lua" --engine lua-sql --purpose credit-scoring)
+        gbx algo ls | grep lua-sql
+        sed 's/^engines: .*/engines: [lua, lua-sql]/; s/memory: 256M/memory: 512M/' "$demo/credit-scoring.yaml" >"$root/with-sql.yaml"
+        status_is 3 gbx job run --algo "$digest" --data credit --purpose credit-scoring --param by=home --as bank-a
+        says "does not allow the engine 'lua-sql'"
+        gbx policy apply "$root/with-sql.yaml" --as admin
+        gbx policy show credit-scoring | grep -q 'engines *lua, lua-sql'
+        approve "$digest"
+        status_is 0 gbx job run --algo "$digest" --data credit --purpose credit-scoring --param by=home --as bank-a
+        echo "$output"
+        run_id=$(gbx job ls --json | jq -r '.[-1].run // .[-1].id')
+        status_is 0 gbx job fetch "$run_id" --output "$root/fetched" --as bank-a
+        age -d -i "$PEOPLE/bank-a.age" "$root/fetched"/default-rate.csv.age >"$root/rates.csv"
+        cat "$root/rates.csv"
+        [ "$(wc -l <"$root/rates.csv")" -ge 5 ]
+        grep -q '^owner,2107,' "$root/rates.csv"
+        status_is 0 gbx audit replay --as audit
+        echo "$output"
+}

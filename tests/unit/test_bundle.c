@@ -406,6 +406,12 @@ static void manifests_are_read(void **state) {
         assert_int_equal(gbx_algorithm_read(&plain, single, NULL, NULL), 0);
         assert_null(plain->name);
         assert_string_equal(plain->entry, "script.lua");
+        assert_int_equal(gbx_algorithm_choose(plain, "native", NULL), -EINVAL);
+        assert_int_equal(gbx_algorithm_choose(plain, "no-such", NULL), -EINVAL);
+        assert_int_equal(gbx_algorithm_choose(plain, "lua", NULL), 0);
+        assert_int_equal(gbx_algorithm_choose(plain, "lua-sql", NULL), 0);
+        assert_int_equal(plain->engine, GBX_ENGINE_LUA_SQL);
+        assert_int_equal(gbx_algorithm_choose(algorithm, "lua-sql", NULL), -EINVAL); /* its manifest says lua */
 }
 
 static void wrong_manifests_are_refused(void **state) {
