@@ -7,6 +7,7 @@
 #include "gateway/cli/table.h"
 #include "gateway/deliver.h"
 #include "gateway/run.h"
+#include "gateway/store/authorise.h"
 #include "gateway/store/view.h"
 #include "gateway/usage.h"
 
@@ -82,6 +83,15 @@ static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
         return (int)outcomes[outcome.state].exit;
 }
 
+/* Whose runs alone one may see: an analyst's own, for what others ask tells of their business; NULL: everybody's. */
+static int find_whose(struct gbx_cli *cli, const char **ret_whose, struct gbx_error *err) {
+        unsigned roles = 0;
+        int r = gbx_principal_roles(cli->site, cli->as, &roles, err);
+
+        *ret_whose = roles == GBX_ROLE_ANALYST ? cli->as : NULL;
+        return r < 0 ? r : 0;
+}
+
 static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
         static const struct gbx_cli_column columns[] = {
                 { "id", "RUN", GBX_COLUMN_TEXT },           { "name", "ALGORITHM", GBX_COLUMN_TEXT },
@@ -89,17 +99,20 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
                 { "state", "STATE", GBX_COLUMN_TEXT },      { "cpu_ms", "CPU MS", GBX_COLUMN_NUMBER },
                 { "denied", "DENIED CALLS", GBX_COLUMN_NUMBER }, {},
         };
+        const char *whose = NULL;
         json_t *rows, *row;
         size_t index;
         bool exact = false;
         int r = gbx_usage_exact(cli->site, cli->as, &exact, err);
 
         if (r >= 0)
+                r = find_whose(cli, &whose, err);
+        if (r >= 0)
                 r = gbx_view_query(cli->site->view, &rows, err,
                                    "SELECT r.*, a.name AS name, l.id AS release FROM run r"
                                    " LEFT JOIN algorithm a ON a.digest = r.algorithm LEFT JOIN release l ON l.run = r.id"
-                                   " ORDER BY r.seq",
-                                   NULL);
+                                   " WHERE ?1='' OR r.requester=?1 ORDER BY r.seq",
+                                   whose ? whose : "", NULL);
         if (r < 0)
                 return r;
         json_array_foreach(rows, index, row) {
@@ -121,14 +134,17 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
                 {},
         };
         gbx_auto(gbx_json_freep) json_t *row = NULL;
+        const char *whose = NULL;
         bool exact = false;
         int r = gbx_usage_exact(cli->site, cli->as, &exact, err);
 
         if (r >= 0)
+                r = find_whose(cli, &whose, err);
+        if (r >= 0)
                 r = gbx_view_query_one(cli->site->view, &row, err,
-                                   "SELECT r.*, l.id AS release FROM run r LEFT JOIN release l ON l.run = r.id WHERE r.id=?1",
-                                   cli->arguments[0], NULL);
-
+                                   "SELECT r.*, l.id AS release FROM run r LEFT JOIN release l ON l.run = r.id"
+                                   " WHERE r.id=?1 AND (?2='' OR r.requester=?2)",
+                                   cli->arguments[0], whose ? whose : "", NULL);
         if (r < 0)
                 return r;
         if (r > 0)
@@ -171,9 +187,9 @@ const struct gbx_command gbx_commands_job[] = {
                   { "params", "FILE", "all parameters as a JSON object", false, false },
                   {} },
           .action = "job run", .run = run_run },
-        { .noun = "job", .verb = "ls", .summary = "list runs", .run = run_ls },
-        { .noun = "job", .verb = "show", .arguments = "RUN", .summary = "show a run", .arguments_min = 1, .arguments_max = 1,
-          .run = run_show },
+        { .noun = "job", .verb = "ls", .summary = "list runs (an analyst: one's own)", .action = "job ls", .run = run_ls },
+        { .noun = "job", .verb = "show", .arguments = "RUN", .summary = "show a run (an analyst: one's own)", .arguments_min = 1,
+          .arguments_max = 1, .action = "job show", .run = run_show },
         { .noun = "job", .verb = "fetch", .arguments = "RUN",
           .summary = "fetch what a run released: tables encrypted to you, and the signed manifest",
           .details = "Open a table with: age -d -i YOUR-KEY FILE.age",

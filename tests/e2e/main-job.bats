@@ -143,6 +143,13 @@ C
         gbx job fetch "$(last_run)" --output "$WORK/b" --as bank-b
         age -d -i "$PEOPLE/bank-b.age" -o "$WORK/b.csv" "$WORK"/b/*.csv.age
         ! cmp -s "$WORK/b.csv" "$WORK/lua.csv"
+        # An analyst sees runs of one's own; a reviewer all.
+        [ "$(gbx job ls --as bank-b --json | jq -c '[.[].requester] | unique')" = '["bank-b"]' ]
+        [ "$(gbx job ls --as wang --json | jq -c '[.[].requester] | unique')" = '["bank-a","bank-b"]' ]
+        status_is 0 gbx job show "$(last_run)" --as bank-b
+        status_is 1 gbx job show "$(last_run)" --as bank-a
+        says "there is no run"
+        status_is 3 gbx job ls --as fund
         status_is 0 gbx trace "$WORK/b.csv" --as audit
         says "bank-b"
         says "$(last_run)"
