@@ -128,7 +128,7 @@ static int open_netlink(struct nl_sock **ret, struct gbx_error *err) {
 /* In the gateway's namespace; the other end is born in the job's. */
 static int lay_cable(struct task *task, struct gbx_error *err) {
         gbx_auto(free_socket) struct nl_sock *sock = NULL;
-        gbx_auto(put_link) struct rtnl_link *cable = NULL;
+        gbx_auto(put_link) struct rtnl_link *cable = NULL, *peer = NULL;
         int r = open_netlink(&sock, err);
 
         if (r < 0)
@@ -137,8 +137,9 @@ static int lay_cable(struct task *task, struct gbx_error *err) {
         if (!cable)
                 return gbx_fail_memory(err);
         rtnl_link_set_name(cable, gateway_interface);
-        rtnl_link_set_name(rtnl_link_veth_get_peer(cable), job_interface);
-        rtnl_link_set_ns_fd(rtnl_link_veth_get_peer(cable), task->descriptor);
+        peer = rtnl_link_veth_get_peer(cable); /* a reference of its own */
+        rtnl_link_set_name(peer, job_interface);
+        rtnl_link_set_ns_fd(peer, task->descriptor);
         r = rtnl_link_add(sock, cable, NLM_F_CREATE | NLM_F_EXCL);
         return r < 0 ? fail_netlink(err, r, "cannot make a veth pair") : 0;
 }

@@ -86,6 +86,22 @@ END
         [[ $output == *'"exit_code":0'* ]]
 }
 
+@test "a pool has no network, and no order brings one: a job with flows is never run in it" {
+        local network
+        for network in '{"mode":"fd","fd":0}' '{"mode":"fd","fd":0,"notify_connect_fd":1}'; do
+                jq -c --argjson network "$network" '.network=$network' "$dir/spec.json" >"$dir/networked.json"
+                run "$build/gbx-sandbox" pool "$dir/networked.json" --socket "$dir/other" --size 1
+                echo "$output"
+                [ "$status" -ne 0 ]
+                [[ $output == *"the sandboxes of a pool have no network"* ]]
+                [ ! -S "$dir/other" ]
+                run order "{\"version\":1,\"argv\":[\"/bin/probe\"],\"network\":$network}"
+                [[ $output == *'{"error":"network: unknown field"}'* ]]
+        done
+        run order '{"version":1,"argv":["/bin/probe"],"notify_connect_fd":0}'
+        [[ $output == *'{"error":"notify_connect_fd: unknown field"}'* ]]
+}
+
 @test "gbx-sandbox order runs a job in a prepared sandbox: status, standard descriptors, result" {
         sandbox=$build/gbx-sandbox
         run "$sandbox" order --socket "$dir/socket" -- /bin/probe exit 7
