@@ -63,11 +63,12 @@ static int confined(int (*call)(void)) {
         if (pid == 0) {
                 struct gbx_error err = {};
 
-                if (gbx_egress_confine(&err) < 0) {
+                int result = gbx_egress_confine(&err);
+
+                if (result < 0)
                         (void)!write(STDERR_FILENO, err.message, strlen(err.message));
-                        _exit(99);
-                }
-                _exit(call());
+                /* not _exit(): the leak checker of a test build hooks it, and wants threads and files */
+                (void)syscall(SYS_exit_group, result < 0 ? 99 : call());
         }
         assert_true(pid > 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);

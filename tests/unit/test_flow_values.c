@@ -18,6 +18,8 @@ static const char schema_text[] = "dataset: d\ncolumns:\n  - { name: id, type: t
                                   "  - { name: number, type: text, class: sensitive, key: yes }\n"
                                   "  - { name: note, type: text, class: sensitive }\n";
 
+#define BYTES(text) text, sizeof text - 1
+
 static int read_text(const char *text, size_t size, struct gbx_tokens *tokens, struct gbx_error *err) {
         gbx_auto(gbx_schema_freep) struct gbx_schema *schema = NULL;
         gbx_auto(gbx_close_fd) int fd = memfd_create("data", MFD_CLOEXEC);
@@ -56,14 +58,15 @@ static void test_two_files(void **state) {
 
 static void test_refused(void **state) {
         static const struct {
-                const char *text, *message;
+                const char *text;
                 size_t size;
+                const char *message;
         } cases[] = {
-                { "", "no header", 0 },
-                { "id,number,secret\nA00001,1,2\n", "column 3 is not in the schema", 28 },
-                { "id,number,note\nA00001,1\n", "line 2", 24 },
-                { "id,number,note\n\"A00001,1,2\n", "quote", 27 },
-                { "id,number,note\nA0\0001,1,2\n", "NUL", 26 },
+                { BYTES(""), "no header" },
+                { BYTES("id,number,secret\nA00001,1,2\n"), "column 3 is not in the schema" },
+                { BYTES("id,number,note\nA00001,1\n"), "line 2" },
+                { BYTES("id,number,note\n\"A00001,1,2\n"), "quote" },
+                { BYTES("id,number,note\nA0\0001,1,2\n"), "NUL" },
         };
 
         (void)state;
