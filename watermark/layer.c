@@ -6,6 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+        NEAR_ZERO = 16,    /* units: where zero is common, what is smaller stays; noise on zeros is not read as marks */
+        OWNED_UNITS = 100, /* in one class of values that one layer owns … */
+        OWNED_FROM = 37,   /* … between bounds that are no round numbers */
+};
+
+bool gbx_layer_has_key(const struct gbx_layer *layer, unsigned column) {
+        for (unsigned i = 0; i < layer->key_count; i++)
+                if (layer->keys[i].column == column)
+                        return true;
+        return false;
+}
+
 bool gbx_view_number(const struct gbx_view *view, unsigned column, size_t row, struct gbx_number *ret) {
         const struct gbx_view_column *look = &view->columns[column];
         struct gbx_number number;
@@ -135,6 +148,7 @@ struct collection {
         const struct gbx_view *view;
         bool everywhere;
         struct gbx_cells *cells;
+        const bool *zeros; /* columns in which zero is common */
 };
 
 /* Whether a chosen cell can carry a symbol; its number goes to `cell`. */
@@ -158,7 +172,28 @@ static bool eligible(const struct collection *collection, unsigned column, size_
                 return true; /* rescaled: alignment makes sense of the value */
         if (!gbx_number_units(cell->value, c->unit, &units))
                 return false;
-        return collection->everywhere || (cell->value.mantissa != 0 && !near_spike(collection->keys, c, units));
+        if (collection->everywhere)
+                return true;
+        if (collection->zeros[column] && units > -NEAR_ZERO && units < NEAR_ZERO)
+                return false;
+        return cell->value.mantissa != 0 && !near_spike(collection->keys, c, units);
+}
+
+/* The layer whose symbol a cell carries, if several mark its column. */
+static bool is_owner(const struct collection *c, unsigned layer, unsigned column, const struct gbx_marked_cell *cell) {
+        const struct gbx_plan_column *of = &c->plan->columns[column];
+        uint64_t words[2] = { of->hash, 0 };
+        uint32_t layers = of->layers, turn;
+        int64_t units;
+
+        if ((layers & (layers - 1)) == 0)
+                return true;
+        if (!of->mark_text && gbx_number_units(cell->value, of->unit, &units))
+                words[1] = (uint64_t)((units + OWNED_FROM) / OWNED_UNITS);
+        turn = (uint32_t)(gbx_sip64(&c->keys->select, words, sizeof words) % (unsigned)__builtin_popcount(layers));
+        while (turn-- > 0)
+                layers &= layers - 1;
+        return (unsigned)__builtin_ctz(layers) == layer;
 }
 
 static int append_cell(struct gbx_cells *cells, const struct gbx_marked_cell *cell, struct gbx_error *err) {
@@ -180,7 +215,7 @@ static int add_chosen(const struct collection *c, unsigned layer, size_t row, st
         const uint64_t name[3] = { row_id.half[0], row_id.half[1], c->plan->columns[column].hash };
         struct gbx_marked_cell cell = { .row = (uint32_t)row, .column = (uint16_t)column, .layer = (uint16_t)layer };
 
-        if (!eligible(c, column, row, &cell))
+        if (!eligible(c, column, row, &cell) || !is_owner(c, layer, column, &cell))
                 return 0;
         cell.id = gbx_sip128(&c->keys->cell, name, sizeof name);
         return append_cell(c->cells, &cell, err);
@@ -242,12 +277,17 @@ static bool layer_usable(const struct gbx_plan *plan, unsigned layer, const stru
 
 int gbx_layer_collect(const struct gbx_plan *plan, const struct gbx_mark_keys *keys, const struct gbx_view *view,
                       bool everywhere, struct gbx_cells *cells, struct gbx_error *err) {
-        const struct collection c = { plan, keys, view, everywhere, cells };
+        gbx_auto(gbx_free_pointer) bool *zeros = calloc(plan->column_count + 1, sizeof *zeros);
+        const struct collection c = { plan, keys, view, everywhere, cells, zeros };
         const uint32_t limit = (uint32_t)(UINT32_MAX / plan->gamma);
         gbx_auto(gbx_buffer_free) struct gbx_buffer key = {};
         bool usable[GBX_LAYER_MAX];
         int r;
 
+        if (!zeros)
+                return gbx_fail_memory(err);
+        for (unsigned i = 0; i < plan->column_count; i++)
+                zeros[i] = is_listed(&plan->columns[i], gbx_layer_spike_hash(keys, &plan->columns[i], 0));
         for (unsigned l = 0; l < plan->layer_count; l++)
                 usable[l] = layer_usable(plan, l, view);
         for (size_t row = 0; row < view->table->rows; row++)

@@ -3,9 +3,11 @@
  *
  * A plan holds the declared columns and one or several layers. A layer is a
  * way to name rows (a declared key, a virtual key made of stable columns, or
- * the column that decides others) and the columns it marks; layers mark
- * different columns. In every layer, a keyed function of the row's key
- * chooses one row of gamma and in it cells_per_row cells, by weight.
+ * the column that decides others) and the columns it marks. In every layer, a
+ * keyed function of the row's key chooses one row of gamma and in it
+ * cells_per_row cells, by weight. Where several layers mark a column, each
+ * owns the cells of some classes of its values (hundreds of units): a cell
+ * carries one symbol, and which layer's is seen from the cell alone.
  *
  * A row's key is made of its key columns' values in a canonical form, so that
  * " 1,250.0 " and "1250" name the same row, and letters count without case.
@@ -27,6 +29,7 @@
 
 enum {
         GBX_LAYER_MAX = 32,
+        GBX_LAYER_MAX_VIRTUAL = 8,
         GBX_LAYER_MAX_KEYS = 6,
         GBX_SPIKE_SHARE = 200, /* a common value stands in one row of so many, at least */
 };
@@ -45,7 +48,8 @@ struct gbx_plan_column {
         bool keep_total;
         int sum_group; /* number of the group; -1: none */
         int per;       /* index of the column that decides this one; -1: none */
-        uint64_t hash; /* of the name */
+        uint64_t hash;   /* of the name */
+        uint32_t layers; /* that mark it, a bit each */
         struct gbx_sketch sketch; /* for finding the column again under another name (match.h) */
         /* Keyed hashes of values that are common here; sorted. They and their neighbours are never marked: a digit
          * beside a common value sticks out. */
@@ -122,6 +126,8 @@ void gbx_cells_free(struct gbx_cells *cells);
 /* Canonical form of a row's key in one layer, appended. Returns 1 if the row has no key there. */
 int gbx_layer_row_key(const struct gbx_plan *plan, unsigned layer, const struct gbx_view *view, size_t row,
                       struct gbx_buffer *key, struct gbx_error *err);
+
+bool gbx_layer_has_key(const struct gbx_layer *layer, unsigned column);
 
 /* The bias threshold and mask of a cell. */
 struct gbx_cell_bias {

@@ -16,6 +16,7 @@
 
 enum {
         DEFAULT_RELEASES = 1000,
+        DEFAULT_VIRTUAL_KEYS = 6,
         LEAST_TARGET = 5000,   /* chosen cells aimed at where the table has them … */
         TARGET_SHARE = 100,    /* … or one in so many, if that is more */
         CONTENT_CELLS = 50000, /* larger tables get no content digest: their marks say more */
@@ -68,11 +69,11 @@ static int check_request(const struct gbx_mark_request *request, struct gbx_erro
 
         if (!request->root || !request->family || !request->release || !request->recipient)
                 return gbx_fail(err, -EINVAL, "marking needs a root key, a family, a release and a recipient");
-        if (o->alpha < 0 || o->alpha >= 1 || o->virtual_keys > 3 || o->layout > 7 || o->coalition > GBX_CODE_MAX_COALITION)
+        if (o->alpha < 0 || o->alpha >= 1 || o->virtual_keys > GBX_LAYER_MAX_VIRTUAL || o->layout > 7 || o->coalition > GBX_CODE_MAX_COALITION)
                 return gbx_fail(err, -EINVAL,
-                                "marking options: alpha must be below 1, virtual_keys at most 3, layout at most 7, "
+                                "marking options: alpha must be below 1, virtual_keys at most %d, layout at most 7, "
                                 "coalition at most %d",
-                                GBX_CODE_MAX_COALITION);
+                                GBX_LAYER_MAX_VIRTUAL, GBX_CODE_MAX_COALITION);
         return 0;
 }
 
@@ -105,7 +106,7 @@ static int prepare(struct marking *m, const void *data, size_t size, struct gbx_
         if (keyed && m->json) /* outer elements lack the keys of inner ones */
                 plan->layers[0].virtual = true;
         if (!keyed && virtual_keys == 0)
-                virtual_keys = 3;
+                virtual_keys = DEFAULT_VIRTUAL_KEYS;
         if (virtual_keys > 0)
                 r = gbx_plan_add_virtual_keys(plan, &m->view, virtual_keys, err);
         if (r < 0)

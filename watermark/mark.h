@@ -90,7 +90,7 @@ struct gbx_mark_options {
         unsigned layout;        /* sum of GBX_MARK_ROW_ORDER, … */
         const char *banner;     /* CSV: a visible comment line in front, "# " and this text; NULL: none. Readers must be
                                  * told to skip it; anybody can remove it */
-        unsigned virtual_keys;  /* 1 to 3, made of stable columns; 0 means 3 where no key column is declared, else none */
+        unsigned virtual_keys;  /* 1 to 8, made of stable columns; 0 means 6 where no key column is declared, else none */
 };
 
 struct gbx_mark_request {

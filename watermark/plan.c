@@ -106,8 +106,9 @@ static int add_to_per_layer(struct gbx_plan *plan, unsigned column, struct gbx_e
         for (unsigned l = 0; l < plan->layer_count; l++)
                 if (plan->layers[l].key_count == 1 && plan->layers[l].keys[0].column == per)
                         return add_mark(plan, &plan->layers[l], column, err);
-        if (plan->layer_count == GBX_LAYER_MAX - 4)
-                return gbx_fail(err, -EINVAL, "more than %d different columns decide others", GBX_LAYER_MAX - 5);
+        if (plan->layer_count == GBX_LAYER_MAX - GBX_LAYER_MAX_VIRTUAL)
+                return gbx_fail(err, -EINVAL, "more than %d different columns decide others",
+                                GBX_LAYER_MAX - GBX_LAYER_MAX_VIRTUAL - 1);
         plan->layers[plan->layer_count] = (struct gbx_layer){ .keys = { { .column = per } }, .key_count = 1 };
         return add_mark(plan, &plan->layers[plan->layer_count++], column, err);
 }
@@ -157,12 +158,18 @@ int gbx_plan_new(struct gbx_plan *plan, const struct gbx_mark_request *request, 
 }
 
 void gbx_plan_finish(struct gbx_plan *plan, const struct gbx_mark_keys *keys) {
-        for (unsigned i = 0; i < plan->column_count; i++)
+        for (unsigned i = 0; i < plan->column_count; i++) {
+                plan->columns[i].layers = 0;
                 plan->columns[i].hash = gbx_sip64(&keys->cell, plan->columns[i].name, strlen(plan->columns[i].name));
+        }
         for (unsigned l = 0; l < plan->layer_count; l++) {
                 plan->layers[l].weight = 0;
-                for (unsigned i = 0; i < plan->layers[l].mark_count; i++)
-                        plan->layers[l].weight += plan->columns[plan->layers[l].marks[i]].weight;
+                for (unsigned i = 0; i < plan->layers[l].mark_count; i++) {
+                        struct gbx_plan_column *column = &plan->columns[plan->layers[l].marks[i]];
+
+                        plan->layers[l].weight += column->weight;
+                        column->layers |= UINT32_C(1) << l;
+                }
         }
 }
 

@@ -191,10 +191,10 @@ static int read_looks(const struct source *source, uint32_t node, struct gbx_pla
 
         if (r < 0 || !spikes)
                 return r;
-        column->spikes = calloc(GBX_SPIKE_SHARE + 1, sizeof *column->spikes);
+        column->spikes = calloc(GBX_SPIKE_SHARE + 2, sizeof *column->spikes);
         if (!column->spikes)
                 return gbx_fail_memory(source->err);
-        return read_hashes(source, spikes, "spikes", column->spikes, GBX_SPIKE_SHARE, &column->spike_count);
+        return read_hashes(source, spikes, "spikes", column->spikes, GBX_SPIKE_SHARE + 1, &column->spike_count);
 }
 
 static int read_column(const struct source *source, uint32_t node, struct gbx_plan_column *column, bool *rounded) {

@@ -67,26 +67,31 @@ static int compare_hashes(const void *a, const void *b) {
 static int find_column_spikes(const struct gbx_view *view, struct gbx_plan *plan, const struct gbx_mark_keys *keys,
                               unsigned column, int64_t *units, struct gbx_error *err) {
         struct gbx_plan_column *c = &plan->columns[column];
-        size_t step = (view->table->rows + SAMPLE - 1) / SAMPLE, count = 0, least;
+        size_t step = (view->table->rows + SAMPLE - 1) / SAMPLE, count = 0, zeros = 0, least;
         gbx_auto(gbx_free_pointer) int64_t *spikes = NULL;
 
         for (size_t row = 0; row < view->table->rows; row += step) {
                 struct gbx_number number;
 
-                if (gbx_view_number(view, column, row, &number) && number.mantissa != 0 &&
-                    gbx_number_units(number, c->unit, &units[count]))
+                if (!gbx_view_number(view, column, row, &number))
+                        continue;
+                if (number.mantissa == 0)
+                        zeros++;
+                else if (gbx_number_units(number, c->unit, &units[count]))
                         count++;
         }
         qsort(units, count, sizeof *units, compare_units);
         least = count / GBX_SPIKE_SHARE > SPIKE_COUNT ? count / GBX_SPIKE_SHARE : SPIKE_COUNT;
         spikes = calloc(count / least + 1, sizeof *spikes);
         free(c->spikes);
-        c->spikes = calloc(count / least + 1, sizeof *c->spikes);
+        c->spikes = calloc(count / least + 2, sizeof *c->spikes);
         if (!spikes || !c->spikes)
                 return gbx_fail_memory(err);
         c->spike_count = (unsigned)find_runs(units, count, least, spikes);
         for (unsigned i = 0; i < c->spike_count; i++)
                 c->spikes[i] = gbx_layer_spike_hash(keys, c, spikes[i]);
+        if (zeros >= SPIKE_COUNT && zeros >= (count + zeros) / GBX_SPIKE_SHARE)
+                c->spikes[c->spike_count++] = gbx_layer_spike_hash(keys, c, 0);
         qsort(c->spikes, c->spike_count, sizeof *c->spikes, compare_hashes);
         return 0;
 }

@@ -2,9 +2,9 @@
  * Virtual keys: naming rows without a declared key
  *
  * A virtual key is three to six stable columns, numbers taken in coarse
- * buckets. Several keys are made of columns as different as the table allows,
- * so that dropping some columns leaves one key whole; each marks columns that
- * it does not itself contain.
+ * buckets. Several keys are made of columns as different as the table allows
+ * (none is in more than half of them), so that dropping some columns leaves a
+ * key whole; each marks all columns that it does not itself contain.
  */
 #include "watermark/layer.h"
 
@@ -16,10 +16,16 @@
 
 enum {
         SAMPLE = 8192,
+        SLOTS = 4 * SAMPLE,
+        INGREDIENTS = 64,
         LEAST_KEYS = 3,
-        BUCKETS = 32,       /* about so many between the 5th and the 95th percentile */
+        BUCKETS = 256,      /* about so many between the 5th and the 95th percentile */
         MARK_BUCKET = 100,  /* units that a bucket of a marked column has at least */
 };
+
+static const double enough_distinct = 0.8, /* share of rows that a key should tell apart */
+                    use_penalty = 0.1,     /* a column in one more key is worth so much less */
+                    least_entropy = 0.2;
 
 /* A column that keys may be made of. */
 struct ingredient {
@@ -27,7 +33,22 @@ struct ingredient {
         struct gbx_number bucket;
         double entropy; /* bits */
         uint64_t *classes; /* of the sampled rows */
+        unsigned uses;     /* keys that it is part of */
 };
+
+struct composer {
+        struct ingredient ingredients[INGREDIENTS];
+        unsigned available;
+        size_t rows;        /* sampled */
+        uint64_t *seen;     /* see distinct_share */
+        unsigned most_uses; /* of one ingredient: dropping a column must leave keys whole */
+};
+
+static void composer_free(struct composer *c) {
+        for (unsigned i = 0; i < c->available; i++)
+                free(c->ingredients[i].classes);
+        free(c->seen);
+}
 
 static int compare_numbers(const void *a, const void *b) {
         return gbx_number_compare(*(const struct gbx_number *)a, *(const struct gbx_number *)b);
@@ -109,103 +130,126 @@ static int look_at(const struct gbx_plan *plan, const struct gbx_view *view, uns
         return 0;
 }
 
-/* Share of sampled rows whose key is theirs alone or shared by few: distinct keys / rows. */
-static double distinct_share(const struct ingredient *ingredients, const unsigned *picked, unsigned count, size_t rows) {
-        gbx_auto(gbx_free_pointer) uint64_t *mixed = calloc(rows, sizeof *mixed);
+/* Distinct keys among the sampled rows, as a share. `seen` is room for SLOTS words. */
+static double distinct_share(const struct composer *c, const unsigned *picked, unsigned count) {
         size_t distinct = 0;
 
-        if (!mixed)
-                return 0;
-        for (size_t row = 0; row < rows; row++)
+        memset(c->seen, 0, SLOTS * sizeof *c->seen);
+        for (size_t row = 0; row < c->rows; row++) {
+                uint64_t mixed = 1;
+                size_t at;
+
                 for (unsigned i = 0; i < count; i++)
-                        mixed[row] = (mixed[row] ^ ingredients[picked[i]].classes[row]) * UINT64_C(0x9e3779b97f4a7c15);
-        qsort(mixed, rows, sizeof *mixed, compare_words);
-        for (size_t i = 0; i < rows; i++)
-                distinct += i == 0 || mixed[i] != mixed[i - 1];
-        return (double)distinct / (double)rows;
+                        mixed = (mixed ^ c->ingredients[picked[i]].classes[row]) * UINT64_C(0x9e3779b97f4a7c15);
+                mixed |= 1;
+                for (at = (size_t)(mixed >> 40) % SLOTS; c->seen[at] && c->seen[at] != mixed; at = (at + 1) % SLOTS)
+                        ;
+                distinct += c->seen[at] == 0;
+                c->seen[at] = mixed;
+        }
+        return (double)distinct / (double)c->rows;
 }
 
-static void compose_key(struct gbx_layer *layer, const struct ingredient *ingredients, unsigned available, unsigned which,
-                        unsigned layers, size_t rows) {
-        unsigned picked[GBX_LAYER_MAX_KEYS], count = 0;
-        bool used[64] = {};
+static bool has_same_key(const struct gbx_layer *a, const struct gbx_layer *b) {
+        if (a->key_count != b->key_count)
+                return false;
+        for (unsigned i = 0; i < a->key_count; i++)
+                if (!gbx_layer_has_key(b, a->keys[i].column))
+                        return false;
+        return true;
+}
 
-        /* Its own share first, dealt out in turn, then whatever tells most rows apart. */
-        for (unsigned pass = 0; pass < 2; pass++)
-                for (unsigned i = pass ? 0 : which; i < available && count < GBX_LAYER_MAX_KEYS; i += pass ? 1 : layers) {
-                        if (used[i] || ingredients[i].entropy < 0.2)
+/* Adds, one by one, the column that tells most rows apart, rather one that few other keys have. */
+static void compose_key(struct composer *c, struct gbx_layer *layer) {
+        unsigned picked[GBX_LAYER_MAX_KEYS], count = 0;
+        bool used[INGREDIENTS] = {};
+        double share = 0;
+
+        while (count < GBX_LAYER_MAX_KEYS && (count < LEAST_KEYS || share < enough_distinct)) {
+                double best = -INFINITY;
+                unsigned best_index = 0;
+
+                for (unsigned i = 0; i < c->available; i++) {
+                        double score;
+
+                        if (used[i] || c->ingredients[i].entropy < least_entropy || c->ingredients[i].uses >= c->most_uses)
                                 continue;
-                        if (count >= LEAST_KEYS && distinct_share(ingredients, picked, count, rows) > 0.8)
-                                break;
-                        used[i] = true;
-                        picked[count++] = i;
-                        if (pass && count >= LEAST_KEYS && layers > 1 && count >= (available + layers - 1) / layers)
-                                break;
+                        picked[count] = i;
+                        score = distinct_share(c, picked, count + 1) - use_penalty * c->ingredients[i].uses;
+                        if (score > best) {
+                                best = score;
+                                best_index = i;
+                        }
                 }
+                if (isinf(best))
+                        break;
+                picked[count++] = best_index;
+                used[best_index] = true;
+                share = distinct_share(c, picked, count);
+                c->ingredients[best_index].uses++;
+        }
         layer->virtual = true;
         layer->key_count = count;
         for (unsigned i = 0; i < count; i++)
-                layer->keys[i] = (struct gbx_layer_key){ ingredients[picked[i]].column, ingredients[picked[i]].bucket };
+                layer->keys[i] = (struct gbx_layer_key){ c->ingredients[picked[i]].column, c->ingredients[picked[i]].bucket };
 }
 
-static bool is_key_of(const struct gbx_layer *layer, unsigned column) {
-        for (unsigned i = 0; i < layer->key_count; i++)
-                if (layer->keys[i].column == column)
-                        return true;
-        return false;
+/* As many different keys as the columns give, up to `wanted`. */
+static void compose_keys(struct composer *c, struct gbx_plan *plan, unsigned wanted) {
+        unsigned first = plan->layer_count;
+
+        c->most_uses = wanted > 2 ? wanted / 2 : 1;
+        if (c->available < 2 * LEAST_KEYS && wanted > 1)
+                c->most_uses = wanted - 1; /* too few columns to be choosy */
+        for (unsigned n = 0; n < wanted; n++) {
+                struct gbx_layer *layer = &plan->layers[plan->layer_count];
+                bool known = false;
+
+                compose_key(c, layer);
+                for (unsigned l = first; l < plan->layer_count; l++)
+                        known |= has_same_key(&plan->layers[l], layer);
+                if (layer->key_count == 0 || (n > 0 && layer->key_count < LEAST_KEYS) || known)
+                        *layer = (struct gbx_layer){};
+                else
+                        plan->layer_count++;
+        }
 }
 
-/* Divides the columns that may be marked among the layers from `first` on, to the least loaded that may. */
-static int divide_columns(struct gbx_plan *plan, unsigned first, bool declared, struct gbx_error *err) {
-        for (unsigned i = 0; i < plan->column_count; i++) {
-                struct gbx_layer *best = NULL;
+/* Every new layer marks all columns that it is not made of. */
+static int give_columns(struct gbx_plan *plan, unsigned first, struct gbx_error *err) {
+        for (unsigned l = first; l < plan->layer_count; l++) {
+                struct gbx_layer *layer = &plan->layers[l];
 
-                if (!plan->columns[i].markable || plan->columns[i].per >= 0)
-                        continue;
-                for (unsigned l = 0; l < plan->layer_count; l++) {
-                        struct gbx_layer *layer = &plan->layers[l];
-
-                        if ((l < first && !(declared && l == 0)) || is_key_of(layer, i))
-                                continue;
-                        if (!best || layer->mark_count < best->mark_count)
-                                best = layer;
-                }
-                if (!best)
-                        continue;
-                if (!best->marks) {
-                        best->marks = calloc(plan->column_count, sizeof *best->marks);
-                        if (!best->marks)
-                                return gbx_fail_memory(err);
-                }
-                best->marks[best->mark_count++] = i;
+                layer->marks = calloc(plan->column_count, sizeof *layer->marks);
+                if (!layer->marks)
+                        return gbx_fail_memory(err);
+                for (unsigned i = 0; i < plan->column_count; i++)
+                        if (plan->columns[i].markable && plan->columns[i].per < 0 && !gbx_layer_has_key(layer, i))
+                                layer->marks[layer->mark_count++] = i;
         }
         return 0;
 }
 
 int gbx_plan_add_virtual_keys(struct gbx_plan *plan, const struct gbx_view *view, unsigned count,
                               struct gbx_error *err) {
-        struct ingredient ingredients[64] = {};
-        size_t rows = view->table->rows, step = (rows + SAMPLE - 1) / SAMPLE, sampled = (rows + step - 1) / step;
-        unsigned available = 0, first = plan->layer_count;
-        bool declared = plan->layer_count > 0 && plan->columns[plan->layers[0].keys[0].column].role == GBX_MARK_KEY;
+        size_t rows = view->table->rows, step = (rows + SAMPLE - 1) / SAMPLE;
+        gbx_auto(composer_free) struct composer c = { .rows = step ? (rows + step - 1) / step : 0 };
+        unsigned first = plan->layer_count;
         int r = 0;
 
-        for (unsigned i = 0; i < plan->column_count && available < gbx_array_size(ingredients) && r >= 0; i++) {
+        c.seen = calloc(SLOTS, sizeof *c.seen);
+        if (!c.seen)
+                return gbx_fail_memory(err);
+        for (unsigned i = 0; i < plan->column_count && c.available < INGREDIENTS && r >= 0; i++) {
                 if (view->columns[i].column < 0 || plan->columns[i].role == GBX_MARK_KEY || plan->columns[i].mark_text)
                         continue;
-                r = look_at(plan, view, i, &ingredients[available], err);
-                available += r == 0;
+                r = look_at(plan, view, i, &c.ingredients[c.available], err);
+                c.available += r == 0;
         }
-        if (r >= 0) {
-                qsort(ingredients, available, sizeof *ingredients, by_entropy);
-                for (unsigned l = 0; l < count && available > 0; l++)
-                        compose_key(&plan->layers[plan->layer_count++], ingredients, available, l, count, sampled);
-                /* The declared key's layer shares the columns with the new ones. */
-                if (declared)
-                        plan->layers[0].mark_count = 0;
-                r = divide_columns(plan, first, declared, err);
-        }
-        for (unsigned i = 0; i < available; i++)
-                free(ingredients[i].classes);
-        return r;
+        if (r < 0)
+                return r;
+        qsort(c.ingredients, c.available, sizeof *c.ingredients, by_entropy);
+        if (c.available > 0 && c.rows > 0)
+                compose_keys(&c, plan, count);
+        return give_columns(plan, first, err);
 }

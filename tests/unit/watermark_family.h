@@ -10,7 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
-#include "tests/tools/lab_attacks.h"
+#include "tests/tools/lab_tables.h"
 #include "watermark/mark.h"
 #include "watermark/trace.h"
 
