@@ -92,6 +92,45 @@ static int describe_release(const struct gbx_policy_release *release, struct gbx
         return r;
 }
 
+/* What one analyst, or everybody on a dataset, may use on a day. */
+static int describe_quota(const struct gbx_policy_flow_quota *quota, const char *whose, struct gbx_buffer *buffer, struct gbx_error *err) {
+        const struct {
+                uint64_t value;
+                const struct unit *units;
+                const char *what;
+        } limits[] = { { quota->request_bytes_day, sizes, " out" },
+                       { quota->response_bytes_day, sizes, " in" },
+                       { quota->connections_day, &sizes[3], " connections" } };
+        bool any = false;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < sizeof limits / sizeof *limits; i++) {
+                if (limits[i].value == 0)
+                        continue;
+                r = any ? gbx_buffer_append_text(buffer, ", ", err) : gbx_buffer_printf(buffer, err, "flow quota     %s, a day: ", whose);
+                if (r >= 0)
+                        r = quantity(buffer, limits[i].value, limits[i].units, err);
+                if (r >= 0)
+                        r = gbx_buffer_append_text(buffer, limits[i].what, err);
+                any = true;
+        }
+        return r < 0 || !any ? r : gbx_buffer_append_text(buffer, "\n", err);
+}
+
+static int describe_shared(const struct gbx_policy *policy, struct gbx_buffer *buffer, struct gbx_error *err) {
+        const struct gbx_policy_flow_breakers *breakers = &policy->flow_breakers;
+        int r = gbx_buffer_printf(buffer, err, "flow breakers  after %llu failures of an analyst, or %llu on a dataset, within ",
+                                  (unsigned long long)breakers->analyst_failures, (unsigned long long)breakers->dataset_failures);
+
+        if (r >= 0)
+                r = quantity(buffer, breakers->window_ms, durations, err);
+        if (r >= 0)
+                r = gbx_buffer_append_text(buffer, "\n", err);
+        if (r >= 0)
+                r = describe_quota(&policy->flow_quotas.analyst, "an analyst", buffer, err);
+        return r < 0 ? r : describe_quota(&policy->flow_quotas.dataset, "a dataset", buffer, err);
+}
+
 static int describe_network(const struct gbx_policy *policy, struct gbx_buffer *buffer, struct gbx_error *err) {
         static const char *const schemes[] = { "http", "https", "tcp" };
         static const char *const modes[] = { "", ", passed through", ", inspected" };
@@ -110,7 +149,7 @@ static int describe_network(const struct gbx_policy *policy, struct gbx_buffer *
                                       flows[i].scan ? ", scanned" : "", (unsigned long long)flows[i].request_bytes,
                                       (unsigned long long)flows[i].response_bytes);
         }
-        return r;
+        return r < 0 ? r : describe_shared(policy, buffer, err);
 }
 
 static int describe_engines(const struct gbx_policy *policy, struct gbx_buffer *buffer, struct gbx_error *err) {

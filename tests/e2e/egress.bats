@@ -127,6 +127,59 @@ print(urllib.request.urlopen("https://api.test/v1/hello").read().decode())'
         [[ $output == *"cannot be scanned"* ]]
 }
 
+@test "each kind of personal data that the rules know is found, and what only looks like it is not" {
+        local rules="[$(jq -c '.scan=true' <<<"$plain")]" found
+        lab_config <<<"$rules"
+        for found in resident-id=11010519491231002X mobile=13912345678 bank-card=4111111111111111 credit-code=91350100M000100Y43 e-mail=li.wang@example.org; do
+                run -0 job curl -sS -d "it says ${found#*=} here" http://plain.test/v1/echo
+                [ "$output" = "the content scan found what must not leave" ]
+                [ "$(events '.[-1].details.scan_rule')" = "\"${found%%=*}\"" ]
+        done
+        for found in 11010519491231003X 12912345678 4111111111111112 91350100M000100Y44 li.wang-at-example.org; do # control: by checksum or form
+                run -0 job curl -sS -d "it says $found here" http://plain.test/v1/echo
+                [[ $output == posted* ]] || { echo "$found: $output"; false; }
+        done
+}
+
+@test "types of content, sizes of bodies, numbers of connections, hours: what a rule names is kept" {
+        lab_config <<<"[$(jq -c '.["request-types"]=["application/json"] | .["body-bytes"]=1000' <<<"$plain")]"
+        run -0 job curl -sS -d '{}' -H 'Content-Type: application/json; charset=utf-8' http://plain.test/v1/echo
+        [[ $output == "posted application/json"* ]]
+        run -0 job curl -sS -o /dev/null -w '%{http_code}' -d '{}' -H 'Content-Type: text/plain' http://plain.test/v1/echo
+        [ "$output" = 415 ]
+        run -0 job curl -sS -o /dev/null -w '%{http_code}' -d '{}' -H 'Content-Type;' http://plain.test/v1/echo
+        [ "$output" = 415 ]
+        head -c 1001 "$LAB/www/v1/large" >"$LAB/upload"
+        run job curl -s -o /dev/null -w '%{http_code}' --data-binary "@$LAB/upload" -H 'Content-Type: application/json' http://plain.test/v1/echo
+        [ "$output" = 413 ]
+        lab_config <<<"[$(jq -c '.["connections-run"]=2' <<<"$plain")]"
+        run -0 job sh -c 'for i in 1 2 3; do curl -s -o /dev/null -w "%{http_code} " http://plain.test/v1/hello; done'
+        [ "$output" = "200 200 429 " ]
+        [ "$(events '.[-1].reasons')" = '["connections"]' ]
+        lab_config <<<"[$(jq -c '.connections=1 | .rate=200000' <<<"$plain")]"
+        run -0 job sh -c 'curl -s --max-time 3 -o /dev/null http://plain.test/v1/large & sleep 1; curl -s -o /dev/null -w "%{http_code}" http://plain.test/v1/hello; wait; exit 0'
+        [ "$output" = 429 ]
+        # Yesterday's weekday and tomorrow's are not today's; the control is all seven.
+        local today=$(LC_ALL=C date -u +%a | tr A-Z a-z)
+        lab_config <<<"[$(jq -c --arg today "$today" '.window={days:(["mon","tue","wed","thu","fri","sat","sun"] - [$today])}' <<<"$plain")]"
+        run -0 job curl -sS -o /dev/null -w '%{http_code}' http://plain.test/v1/hello
+        [ "$output" = 403 ]
+        [ "$(events '.[-1].reasons')" = '["window"]' ]
+        lab_config <<<"[$(jq -c '.window={days:["mon","tue","wed","thu","fri","sat","sun"]}' <<<"$plain")]"
+        run -0 job curl -sS http://plain.test/v1/hello
+        [ "$output" = hello ]
+}
+
+@test "an entry has the path's digest where the rule says so, the time taken, and the digest of the body" {
+        lab_config <<<"[$(jq -c '.["hash-path"]=true' <<<"$plain")]"
+        run -0 job curl -sS -d 'some words' -H 'Content-Type: text/plain' http://plain.test/v1/echo?name=value
+        [[ $output == posted* ]]
+        run ! grep -q -e /v1/echo -e name=value "$LAB/events"
+        [ "$(events '.[-1].details.path')" = "\"sha256:$(printf '%s' /v1/echo | sha256sum | cut -d' ' -f1)\"" ]
+        [ "$(events '.[-1].details.sent_digest')" = "\"sha256:$(printf '%s' 'some words' | sha256sum | cut -d' ' -f1)\"" ]
+        [ "$(events '.[-1].details | .wall_ms >= 0 and .sent > 10 and .received > 10 and .status == 200 and .rule == "plain" and .method == "POST"')" = true ]
+}
+
 @test "quotas of the run and of the day hold" {
         lab_config <<<"[$(jq -c '.["response-bytes"]=1000000' <<<"$plain")]"
         run job curl -sS -o "$LAB/got" -w '%{http_code}' http://plain.test/v1/large
@@ -157,11 +210,15 @@ END
         awk -v t="${lines[1]}" 'BEGIN { exit !(t > 3.8 && t < 4.2) }'
 }
 
-@test "the cable's rate is never exceeded" {
-        lab_config <<<"[$plain]"
+@test "the cable's rate is never exceeded, in either direction" {
+        lab_config <<<"[$plain,$(jq -c '.name="up" | .port=8000' <<<"$plain")]"
         run -0 outside "$BUILD/tests/egress-lab" "$LAB/config.json" "$LAB/events" --rate 4M -- curl -s -o /dev/null -w '%{time_total}' http://plain.test/v1/large
         echo "# $output s of 8 (and what headers take)"
         awk -v t="$output" 'BEGIN { exit !(t > 7.6) }'
+        head -c 8388608 "$LAB/www/v1/large" >"$LAB/upload"
+        run -0 outside "$BUILD/tests/egress-lab" "$LAB/config.json" "$LAB/events" --rate 4M -- curl -s -o /dev/null -w '%{time_total}' -H Expect: --data-binary "@$LAB/upload" http://plain.test:8000/v1/ok
+        echo "# $output s of 2"
+        awk -v t="$output" 'BEGIN { exit !(t > 1.8) }'
 }
 
 @test "live flows are listed with their rates, and an administrator can cut a flow, a rule, a run" {

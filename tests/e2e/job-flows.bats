@@ -119,6 +119,29 @@ setup() {
         run ! grep -q A00001 "$FOLDER/entries"
 }
 
+@test "a Lua job has no way to a network, whatever its policy grants, and does its work" {
+        {
+                echo 'for _, name in ipairs({ "require", "package", "io", "socket", "http", "net", "debug", "load", "dofile", "loadfile" }) do'
+                echo '  if _ENV[name] ~= nil then error("there is " .. name) end'
+                echo 'end'
+                echo 'if os and (os.execute or os.getenv) then error("there is a shell") end'
+                cat "$demo/default-rate.lua"
+        } >"$FOLDER/offline.lua"
+        gbx policy apply "$FOLDER/flows.yaml" --as admin
+        digest=$(submit "$FOLDER/offline.lua")
+        approve "$digest" with-flows
+        run -0 outside env PATH="$PATH" gbx job run --algo "$digest" --purpose with-flows --data credit --param by=home --as bank-a
+        says released
+        gbx audit ls --json --as audit | jq -c ".[]" >"$FOLDER/entries"
+        run=$(jq -rs 'map(select(.action == "run.end"))[-1].object' "$FOLDER/entries")
+        [ "$(jq -sc --arg run "$run" 'map(select(.object == $run and (.action | startswith("flow.")))) | length' "$FOLDER/entries")" = 0 ]
+        # Control: the same check speaks up where there is such a thing.
+        sed 's/"socket"/"print"/; s/"require"/"string"/' "$FOLDER/offline.lua" >"$FOLDER/noisy.lua"
+        digest=$(submit "$FOLDER/noisy.lua")
+        approve "$digest" with-flows
+        run ! outside env PATH="$PATH" gbx job run --algo "$digest" --purpose with-flows --data credit --param by=home --as bank-a
+}
+
 @test "an admin sees a live flow with its rate, and cuts it" {
         local tries job state
         cat >"$FOLDER/load.c" <<'END'

@@ -50,6 +50,7 @@ static void test_good(void **state) {
 
 static void test_shared(void **state) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL, *silent = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
 
         (void)state;
         assert_int_equal(parse("network: flows\nflows:\n  - { name: a, scheme: http, host: a.b, connections-day: 7 }\n"
@@ -64,6 +65,10 @@ static void test_shared(void **state) {
         assert_int_equal(policy->flow_quotas.analyst.request_bytes_day, 0);
         assert_int_equal(policy->flow_quotas.dataset.request_bytes_day, 2 << 20);
         assert_int_equal(policy->flow_quotas.dataset.response_bytes_day, 1 << 10);
+        assert_int_equal(gbx_policy_describe(policy, &text, NULL), 0);
+        assert_non_null(strstr(gbx_buffer_text(&text), "flow breakers  after 9 failures of an analyst, or 1000 on a dataset, within 2h\n"
+                                                       "flow quota     an analyst, a day: 5 connections\n"
+                                                       "flow quota     a dataset, a day: 2M out, 1K in\n"));
         /* Without a word about them the breakers are there, and the quotas are not. */
         assert_int_equal(parse("network: flows\nflows:\n  - { name: a, scheme: http, host: a.b }\n", &silent, NULL), 0);
         assert_int_equal(silent->flow_breakers.analyst_failures, 500);
