@@ -53,6 +53,8 @@ int gbx_connect_process(pid_t thread) {
 static int open_caller(pid_t thread) {
         int fd = (int)syscall(SYS_pidfd_open, thread, PIDFD_OF_THREAD);
 
+        if (fd < 0) /* an older kernel: a process's first thread stands for the process */
+                fd = (int)syscall(SYS_pidfd_open, thread, 0);
         return fd >= 0 ? fd : gbx_connect_process(thread);
 }
 
