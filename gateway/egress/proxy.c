@@ -70,7 +70,7 @@ static void stop(struct gbx_proxy *proxy, int result) {
 
 /* The run has ended: what the job said last is still read, so that flows that ended well are recorded as such. */
 static void on_signal(evutil_socket_t number, short events, void *userdata) {
-        const struct timeval grace = { .tv_usec = STOP_GRACE_MS * 1000 };
+        const struct timeval grace = { .tv_usec = STOP_GRACE_MS * 1000L };
         struct gbx_proxy *proxy = userdata;
 
         (void)number, (void)events;
@@ -120,7 +120,7 @@ void gbx_proxy_close_flows(struct gbx_proxy *proxy, enum gbx_refusal why) {
 
 static int set_up_events(struct gbx_proxy *proxy, struct gbx_error *err) {
         static const int signals[] = { SIGTERM, SIGINT, GBX_EGRESS_SIGNAL_BREAKER, GBX_EGRESS_SIGNAL_QUOTA };
-        const struct timeval tick = { .tv_usec = TICK_MS * 1000 };
+        const struct timeval tick = { .tv_usec = TICK_MS * 1000L };
 
         proxy->base = event_base_new();
         if (!proxy->base)

@@ -46,7 +46,7 @@ int gbx_connect_process(pid_t thread) {
         line = strstr(text, "\nTgid:"); /* behind the name, in which the kernel writes no newline */
         if (!line)
                 return -ESRCH;
-        pidfd = (int)syscall(SYS_pidfd_open, (pid_t)atoi(line + 6), 0);
+        pidfd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(line + 6, NULL, 10), 0);
         return pidfd < 0 ? -errno : pidfd;
 }
 

@@ -87,7 +87,7 @@ static void test_refused(void **state) {
 static void test_import(void **state) {
         static const uint64_t good[] = { 1 << 6, 11, 22 };
         gbx_auto(gbx_tokens_freep) struct gbx_tokens *tokens = NULL;
-        gbx_auto(gbx_free_pointer) uint8_t *large = calloc(GBX_TOKENS_MAX + 2, sizeof(uint64_t));
+        gbx_auto(gbx_free_pointer) uint64_t *large = calloc(GBX_TOKENS_MAX + 2, sizeof(uint64_t));
 
         (void)state;
         assert_int_equal(gbx_tokens_new(&tokens, NULL), 0);
