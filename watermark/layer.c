@@ -60,6 +60,7 @@ static int append_number_key(struct gbx_buffer *key, const struct gbx_layer_key 
         int64_t value;
         uint32_t rest;
 
+        number = gbx_number_round(number);
         if (part->bucket.mantissa) {
                 bytes[0] = 'b';
                 if (!gbx_number_floor_units(number, part->bucket, &value, &rest))

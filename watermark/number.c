@@ -204,14 +204,17 @@ static bool scan_digits(struct scan *scan, char separator, struct gbx_number *re
                 size_t n;
 
                 if (is_digit(c)) {
-                        if (mantissa > 0 || c != '0')
-                                digits++;
-                        if (digits > GBX_NUMBER_DIGITS || decimals == GBX_NUMBER_DIGITS)
+                        bool full = digits == GBX_NUMBER_DIGITS || decimals == GBX_NUMBER_DIGITS;
+
+                        if (full && !point)
                                 return false;
+                        scan->at++;
+                        seen++;
+                        if (full) /* beyond what is kept: the tail of a binary fraction */
+                                continue;
+                        digits += mantissa > 0 || c != '0';
                         mantissa = 10 * mantissa + (c - '0');
                         decimals += point;
-                        seen++;
-                        scan->at++;
                 } else if (c == separator && !point) {
                         point = true;
                         scan->at++;
@@ -360,6 +363,21 @@ int gbx_number_compare(struct gbx_number a, struct gbx_number b) {
         wide x = (wide)a.mantissa * powers[b.decimals], y = (wide)b.mantissa * powers[a.decimals];
 
         return x < y ? -1 : x > y;
+}
+
+struct gbx_number gbx_number_round(struct gbx_number number) {
+        enum { DIGITS = 15 }; /* that a double keeps */
+        int drop = 0;
+
+        while (drop < number.decimals && number.mantissa / powers[drop] / powers[DIGITS] != 0)
+                drop++;
+        if (drop > 0) {
+                int64_t half = powers[drop] / 2;
+
+                number.mantissa = (number.mantissa + (number.mantissa < 0 ? -half : half)) / powers[drop];
+                number.decimals = (uint8_t)(number.decimals - drop);
+        }
+        return number;
 }
 
 struct gbx_number gbx_number_reduce(struct gbx_number number) {

@@ -2,7 +2,8 @@
  * Decimal numbers, exactly: read as people write them, moved by whole units
  *
  * A number is mantissa / 10^decimals with at most 18 digits; longer ones are
- * no numbers here. No floating point, so that marking and tracing agree on
+ * no numbers here, but for digits behind the point in what people or programs
+ * wrote (gbx_number_parse_loose), which are left out. No floating point, so that marking and tracing agree on
  * every digit.
  */
 #pragma once
@@ -58,6 +59,10 @@ bool gbx_number_add_units(struct gbx_number number, struct gbx_number unit, int6
 
 /* Negative, 0, positive: a below, equal to, above b. */
 int gbx_number_compare(struct gbx_number a, struct gbx_number b);
+
+/* To 15 digits, as many as double precision keeps, if there are more and the last ones stand behind the point: what
+ * binary fractions add or lose on the way through other programs. */
+struct gbx_number gbx_number_round(struct gbx_number number);
 
 /* Without trailing zeros behind the point. */
 struct gbx_number gbx_number_reduce(struct gbx_number number);

@@ -11,6 +11,7 @@ struct lab_case {
         const struct gbx_mark_column *columns;
         size_t column_count;
         const char *key; /* name of the key column, or NULL */
+        const struct gbx_buffer *original;
 };
 
 typedef void (*attack)(struct grid *grid, double strength, const struct lab_case *about);
@@ -177,6 +178,31 @@ static inline void scale(struct grid *grid, double power, const struct lab_case 
                         if (grid_number(grid, row, i, &number) && gbx_number_shift(&number, (int)power))
                                 grid_set_number(grid, row, i, number);
         }
+}
+
+/* Another currency: numbers times `factor`, to two more digits. */
+static inline void convert(struct grid *grid, double factor, const struct lab_case *about) {
+        for (size_t i = 0; i < grid->columns; i++) {
+                struct gbx_number unit, number;
+
+                if (!unit_of(grid, i, about, &unit))
+                        continue;
+                for (size_t row = 0; row < grid->rows; row++) {
+                        char text[GBX_NUMBER_TEXT_SIZE];
+
+                        if (!grid_number(grid, row, i, &number))
+                                continue;
+                        (void)snprintf(text, sizeof text, "%.*f", unit.decimals + 2, gbx_number_double(number) * factor);
+                        *grid_cell(grid, row, i) = grid_keep(grid, text);
+                }
+        }
+}
+
+/* Not an attack: what somebody has who never got a copy. */
+static inline void unmark(struct grid *grid, double strength, const struct lab_case *about) {
+        (void)strength;
+        grid_free(grid);
+        grid_read(grid, about->original);
 }
 
 /* Adds rows of its own, in the same style: values from other rows, keys that do not exist. */

@@ -94,5 +94,5 @@ static inline void lab_make(const struct lab_table *table, struct gbx_buffer *cs
 
 static inline struct lab_case lab_about(const struct lab_table *table) {
         return (struct lab_case){ table->columns ? table->columns : generated_columns(table->numbers),
-                                  table->columns ? table->column_count : table->numbers + 1, table->key };
+                                  table->columns ? table->column_count : table->numbers + 1, table->key, NULL };
 }

@@ -1,19 +1,23 @@
 /*
  * watermark-lab: how well marks hold, measured
  *
- *   watermark-lab [--quick | --trials=N] [--only=ATTACK]
- *                 [detect | survey | classic | collude | mix | innocents | distort | repair | speed]...
+ *   watermark-lab [--quick | --trials=N] [--only=ATTACK] [--slice=I/N]
+ *                 [detect | survey | keyless | classic | collude | mix | innocents | distort | repair | speed]...
  *
  * Prints Markdown. Every trial has a root key of its own. Detection trials
- * correct for 1,000 releases at a bound of 1e-6; --only= takes a part of an attack's label. Run from the top of the
- * source tree (fixtures are read from tests/fixtures).
+ * correct for 1,000 releases at a bound of 1e-6. --only= takes a part of an attack's label, --slice=0/2 and --slice=1/2
+ * are the halves of the attacks. Run from the top of the source tree (fixtures are read from tests/fixtures).
  */
 #include "base/csv.h"
+#include "tests/tools/lab_programs.h"
 #include "tests/tools/lab_samples.h"
 #include "tests/tools/lab_trial.h"
 #include "watermark/score.h"
 
 static const char *only; /* attacks whose label contains it; NULL: all */
+static unsigned slice, slices = 1; /* every so-manieth attack, so that processes can share a run */
+
+static bool is_wanted(size_t index, const char *label) { return index % slices == slice && (!only || strstr(label, only)); }
 
 /* --- detection ------------------------------------------------------------------------ */
 
@@ -23,6 +27,7 @@ struct experiment {
         double strength;
         bool aligned; /* with the table before marking */
         enum layout layout;
+        const char *program; /* of tests/tools/launder, after the attack; NULL: none */
 };
 
 static void detect_one(struct trial *t, const struct experiment *e, struct tally *tally) {
@@ -31,9 +36,11 @@ static void detect_one(struct trial *t, const struct experiment *e, struct tally
         struct grid grid;
 
         grid_read(&grid, &t->copies[0]);
+        about.original = t->original;
         e->run(&grid, e->strength, &about);
         grid_write(&grid, e->layout, &suspect);
-        trial_trace(t, &suspect, e->aligned, tally);
+        if (!e->program || launder_through(e->program, &suspect))
+                trial_trace(t, &suspect, e->aligned, tally);
         grid_free(&grid);
 }
 
@@ -63,7 +70,7 @@ static void detect_table(const struct lab_table *table, const struct experiment 
 
                 trial_begin(&t, table, &original, 1, n + 1);
                 for (size_t i = 0; i < count; i++)
-                        if (!only || strstr(experiments[i].label, only))
+                        if (is_wanted(i, experiments[i].label))
                                 detect_one(&t, &experiments[i], &tallies[i]);
                 trial_end(&t);
         }
@@ -78,7 +85,7 @@ static void detect_table(const struct lab_table *table, const struct experiment 
 
 static const struct lab_table eusilc = { .name = "eusilc.csv (14,827 x 28), key rb030", .path = EUSILC, .key = "rb030",
                                          .columns = eusilc_columns, .column_count = gbx_array_size(eusilc_columns) };
-static const struct lab_table keyless = { .name = "eusilc.csv, three virtual keys", .path = EUSILC,
+static const struct lab_table keyless = { .name = "eusilc.csv, virtual keys", .path = EUSILC,
                                           .columns = eusilc_keyless_columns,
                                           .column_count = gbx_array_size(eusilc_keyless_columns) };
 static const struct lab_table credit = { .name = "credit.csv (4,454 x 15), key applicant_id", .path = CREDIT,
@@ -90,103 +97,111 @@ static const struct lab_table credit = { .name = "credit.csv (4,454 x 15), key a
         { .name = #rows_ " x " #numbers_ ", generated, one row of " #gamma_ ", unbiased", .rows = rows_, .numbers = numbers_, \
           .key = "id", .options = { .code = GBX_MARK_CODE_UNBIASED, .gamma = gamma_, .cells_per_row = 1 } }
 
-/* The leaker marks the copy with a key of its own, in its own cells. */
-static void mark_again(struct grid *grid, double strength, const struct lab_case *about) {
+/* The same table, marked under another key in other cells: on top of this copy (strength 1), or the original instead of
+ * it, as another site would hand it out. */
+static void mark_elsewhere(struct grid *grid, double strength, const struct lab_case *about) {
         static const uint8_t root[GBX_MARK_ROOT_SIZE] = { 0x5a };
         const struct gbx_mark_request request = { .root = root, .family = "theirs", .release = "theirs-1", .recipient = "x",
                                                   .columns = about->columns, .column_count = about->column_count };
         gbx_auto(gbx_buffer_free) struct gbx_buffer csv = {}, marked = {};
+        const struct gbx_buffer *from = strength > 0 ? &csv : about->original;
         struct gbx_mark mark = {};
         struct gbx_error err = {};
 
-        (void)strength;
         grid_write(grid, LAYOUT_CSV, &csv);
-        lab_check(gbx_mark_table(&request, csv.data, csv.size, &marked, &mark, &err), &err);
+        lab_check(gbx_mark_table(&request, from->data, from->size, &marked, &mark, &err), &err);
         gbx_mark_clear(&mark);
         grid_free(grid);
         grid_read(grid, &marked);
 }
 
+static const struct experiment attacks[] = {
+        { .label = "none", .run = nothing },
+        { .label = "delete 50 % of the rows", .run = delete_rows, .strength = 0.5 },
+        { .label = "delete 80 %", .run = delete_rows, .strength = 0.8 },
+        { .label = "delete 90 %", .run = delete_rows, .strength = 0.9 },
+        { .label = "delete 95 %", .run = delete_rows, .strength = 0.95 },
+        { .label = "delete 98 %", .run = delete_rows, .strength = 0.98 },
+        { .label = "keep 100 rows", .run = keep_rows, .strength = 100 },
+        { .label = "shuffle the rows", .run = shuffle_rows },
+        { .label = "drop 3 columns", .run = drop_columns, .strength = 3 },
+        { .label = "drop 5 columns", .run = drop_columns, .strength = 5 },
+        { .label = "drop 5 columns, with the original", .run = drop_columns, .strength = 5, .aligned = true },
+        { .label = "drop 10 columns", .run = drop_columns, .strength = 10 },
+        { .label = "drop 10 columns, with the original", .run = drop_columns, .strength = 10, .aligned = true },
+        { .label = "rename all columns", .run = rename_columns },
+        { .label = "rename and reorder all columns", .run = rename_and_reorder },
+        { .label = "sort, keep half of the rows, drop 3 columns, rename all", .run = sort_sample_drop_rename, .strength = 0.5 },
+        { .label = "one unit more or less in 10 % of the numbers", .run = flip, .strength = 0.1 },
+        { .label = "one unit more or less in 20 %", .run = flip, .strength = 0.2 },
+        { .label = "one unit more or less in 30 %", .run = flip, .strength = 0.3 },
+        { .label = "one unit more or less in 40 %", .run = flip, .strength = 0.4 },
+        { .label = "one unit more or less in 45 %", .run = flip, .strength = 0.45 },
+        { .label = "noise of 10 units on 50 % of the numbers", .run = redraw, .strength = 0.5 },
+        { .label = "noise of 10 units on 80 %", .run = redraw, .strength = 0.8 },
+        { .label = "noise of 10 units on 80 %, with the original", .run = redraw, .strength = 0.8, .aligned = true },
+        { .label = "noise of 10 units on 90 %", .run = redraw, .strength = 0.9 },
+        { .label = "noise of 10 units on all", .run = redraw, .strength = 1 },
+        { .label = "round half of the columns to 10 units", .run = round_half, .strength = 1 },
+        { .label = "round half of the columns to 100 units", .run = round_half, .strength = 2 },
+        { .label = "round all to 10 units", .run = round_numbers, .strength = 1 },
+        { .label = "divide by 1,000", .run = scale, .strength = -3 },
+        { .label = "times 1,000", .run = scale, .strength = 3 },
+        { .label = "times 7.5345, with the original", .run = convert, .strength = 7.5345, .aligned = true },
+        { .label = "add half as many foreign rows", .run = add_foreign, .strength = 0.5 },
+        { .label = "add as many foreign rows", .run = add_foreign, .strength = 1 },
+        { .label = "add twice as many", .run = add_foreign, .strength = 2 },
+        { .label = "repair by common values", .run = correlation },
+        { .label = "drop the key and shuffle", .run = drop_key },
+        { .label = "drop the key and shuffle, with the original", .run = drop_key, .aligned = true },
+        { .label = "delete 90 %, flip 30 %, drop 5 columns", .run = delete_flip_drop, .strength = 0.9 },
+        { .label = "delete 90 %, flip 30 %, drop 5 columns, with the original", .run = delete_flip_drop, .strength = 0.9,
+          .aligned = true },
+        { .label = "marked again under another key", .run = mark_elsewhere, .strength = 1 },
+        { .label = "numbers through single precision, 7 digits", .run = launder, .strength = 7 },
+        { .label = "as TSV", .run = nothing, .layout = LAYOUT_TSV },
+        { .label = "as JSON", .run = nothing, .layout = LAYOUT_JSON },
+        { .label = "semicolons, decimal commas, points between thousands", .run = nothing, .layout = LAYOUT_GERMAN },
+        { .label = "commas between thousands", .run = nothing, .layout = LAYOUT_THOUSANDS },
+        { .label = "as a Markdown table", .run = nothing, .layout = LAYOUT_MARKDOWN },
+        { .label = "through SQLite (numeric columns, random order) to CSV", .run = nothing, .program = "sqlite" },
+        { .label = "through SQLite to JSON", .run = nothing, .program = "sqlite-json" },
+        { .label = "through Lua numbers to CSV", .run = nothing, .program = "lua" },
+        { .label = "through Python's csv and json, floats", .run = nothing, .program = "python" },
+        { .label = "through Parquet (DuckDB) to CSV", .run = nothing, .program = "parquet" },
+        { .label = "never released: the table before marking", .run = unmark },
+        { .label = "never released: another site's copy", .run = mark_elsewhere },
+};
+
 static void detect(void) {
-        static const struct experiment all[] = {
-                { "none", nothing, 0, false, LAYOUT_CSV },
-                { "delete 50 % of the rows", delete_rows, 0.5, false, LAYOUT_CSV },
-                { "delete 90 %", delete_rows, 0.9, false, LAYOUT_CSV },
-                { "delete 95 %", delete_rows, 0.95, false, LAYOUT_CSV },
-                { "delete 98 %", delete_rows, 0.98, false, LAYOUT_CSV },
-                { "keep 100 rows", keep_rows, 100, false, LAYOUT_CSV },
-                { "drop 5 columns", drop_columns, 5, false, LAYOUT_CSV },
-                { "drop 10 columns", drop_columns, 10, false, LAYOUT_CSV },
-                { "rename all columns", rename_columns, 0, false, LAYOUT_CSV },
-                { "rename and reorder all columns", rename_and_reorder, 0, false, LAYOUT_CSV },
-                { "shuffle the rows", shuffle_rows, 0, false, LAYOUT_CSV },
-                { "one unit more or less in 20 % of the numbers", flip, 0.2, false, LAYOUT_CSV },
-                { "… in 30 %", flip, 0.3, false, LAYOUT_CSV },
-                { "… in 40 %", flip, 0.4, false, LAYOUT_CSV },
-                { "… in 45 %", flip, 0.45, false, LAYOUT_CSV },
-                { "noise of 10 units on 50 % of the numbers", redraw, 0.5, false, LAYOUT_CSV },
-                { "… on 80 %", redraw, 0.8, false, LAYOUT_CSV },
-                { "… on 80 %, with the original", redraw, 0.8, true, LAYOUT_CSV },
-                { "… on all", redraw, 1, false, LAYOUT_CSV },
-                { "round half of the columns to 10 units", round_half, 1, false, LAYOUT_CSV },
-                { "round all to 10 units", round_numbers, 1, false, LAYOUT_CSV },
-                { "divide by 1,000", scale, -3, false, LAYOUT_CSV },
-                { "times 1,000", scale, 3, false, LAYOUT_CSV },
-                { "add as many foreign rows", add_foreign, 1, false, LAYOUT_CSV },
-                { "add twice as many", add_foreign, 2, false, LAYOUT_CSV },
-                { "repair by common values", correlation, 0, false, LAYOUT_CSV },
-                { "drop the key and shuffle", drop_key, 0, false, LAYOUT_CSV },
-                { "… with the original", drop_key, 0, true, LAYOUT_CSV },
-                { "delete 90 %, flip 30 %, drop 5 columns", delete_flip_drop, 0.9, false, LAYOUT_CSV },
-                { "… with the original", delete_flip_drop, 0.9, true, LAYOUT_CSV },
-                { "sort, keep half of the rows, drop 3 columns, rename all", sort_sample_drop_rename, 0.5, false, LAYOUT_CSV },
-                { "numbers through double precision", launder, 15, false, LAYOUT_CSV },
-                { "numbers through single precision, 7 digits", launder, 7, false, LAYOUT_CSV },
-                { "marked again with a key of another site", mark_again, 0, false, LAYOUT_CSV },
-                { "as TSV", nothing, 0, false, LAYOUT_TSV },
-                { "as JSON", nothing, 0, false, LAYOUT_JSON },
-                { "semicolons, decimal commas, points between thousands", nothing, 0, false, LAYOUT_GERMAN },
-                { "commas between thousands", nothing, 0, false, LAYOUT_THOUSANDS },
-                { "as a Markdown table", nothing, 0, false, LAYOUT_MARKDOWN },
-        };
         printf("\n## Detection\n\n%u trials each; bound 1e-6 over %d releases.\n", trials, RELEASES);
-        detect_table(&credit, all, gbx_array_size(all));
+        detect_table(&credit, attacks, gbx_array_size(attacks));
 }
 
 /* A larger table, by key and by virtual keys. */
 static void survey(void) {
-        static const struct experiment some[] = {
-                { "none", nothing, 0, false, LAYOUT_CSV },
-                { "delete 90 % of the rows", delete_rows, 0.9, false, LAYOUT_CSV },
-                { "delete 95 %", delete_rows, 0.95, false, LAYOUT_CSV },
-                { "drop 5 columns", drop_columns, 5, false, LAYOUT_CSV },
-                { "drop 5 columns, with the original", drop_columns, 5, true, LAYOUT_CSV },
-                { "rename and reorder all columns", rename_and_reorder, 0, false, LAYOUT_CSV },
-                { "one unit more or less in 30 % of the numbers", flip, 0.3, false, LAYOUT_CSV },
-                { "noise of 10 units on 80 % of the numbers", redraw, 0.8, false, LAYOUT_CSV },
-                { "round half of the columns to 10 units", round_half, 1, false, LAYOUT_CSV },
-                { "repair by common values", correlation, 0, false, LAYOUT_CSV },
-                { "numbers through double precision", launder, 15, false, LAYOUT_CSV },
-        };
-
         printf("\n## Detection in a larger table\n\n%u trials each; bound 1e-6 over %d releases.\n", trials, RELEASES);
-        detect_table(&eusilc, some, gbx_array_size(some));
-        detect_table(&keyless, some, gbx_array_size(some));
+        detect_table(&eusilc, attacks, gbx_array_size(attacks));
+}
+
+static void without_key(void) {
+        printf("\n## Detection by virtual keys\n\n%u trials each; bound 1e-6 over %d releases.\n", trials, RELEASES);
+        detect_table(&keyless, attacks, gbx_array_size(attacks));
 }
 
 static void classic(void) {
-        static const struct experiment none[] = { { "none", nothing, 0, false, LAYOUT_CSV } };
+        static const struct experiment none[] = { { .label = "none", .run = nothing } };
         static const struct experiment thousand[] = {
-                { "delete 50 %", delete_rows, 0.5, false, LAYOUT_CSV },  { "delete 80 %", delete_rows, 0.8, false, LAYOUT_CSV },
-                { "delete 90 %", delete_rows, 0.9, false, LAYOUT_CSV },  { "delete 95 %", delete_rows, 0.95, false, LAYOUT_CSV },
-                { "flip 20 %", flip, 0.2, false, LAYOUT_CSV },           { "flip 30 %", flip, 0.3, false, LAYOUT_CSV },
-                { "flip 40 %", flip, 0.4, false, LAYOUT_CSV },           { "drop 10 of 20 columns", drop_columns, 10, false, LAYOUT_CSV },
-                { "drop 15", drop_columns, 15, false, LAYOUT_CSV },      { "drop 18", drop_columns, 18, false, LAYOUT_CSV },
+                { .label = "delete 50 %", .run = delete_rows, .strength = 0.5 },  { .label = "delete 80 %", .run = delete_rows, .strength = 0.8 },
+                { .label = "delete 90 %", .run = delete_rows, .strength = 0.9 },  { .label = "delete 95 %", .run = delete_rows, .strength = 0.95 },
+                { .label = "flip 20 %", .run = flip, .strength = 0.2 },           { .label = "flip 30 %", .run = flip, .strength = 0.3 },
+                { .label = "flip 40 %", .run = flip, .strength = 0.4 },           { .label = "drop 10 of 20 columns", .run = drop_columns, .strength = 10 },
+                { .label = "drop 15", .run = drop_columns, .strength = 15 },      { .label = "drop 18", .run = drop_columns, .strength = 18 },
         };
         static const struct experiment large[] = {
-                { "delete 90 %", delete_rows, 0.9, false, LAYOUT_CSV },
-                { "delete 90 %, flip 30 %, drop 5 columns", delete_flip_drop, 0.9, false, LAYOUT_CSV },
-                { "flip 45 %", flip, 0.45, false, LAYOUT_CSV },
+                { .label = "delete 90 %", .run = delete_rows, .strength = 0.9 },
+                { .label = "delete 90 %, flip 30 %, drop 5 columns", .run = delete_flip_drop, .strength = 0.9 },
+                { .label = "flip 45 %", .run = flip, .strength = 0.45 },
         };
         static const struct lab_table tables[] = { CLASSIC(20, 20, 1), CLASSIC(50, 20, 1), CLASSIC(100, 20, 1),
                                                    CLASSIC(1000, 20, 1), CLASSIC(1000, 20, 2), CLASSIC(30000, 10, 10) };
@@ -305,7 +320,7 @@ static void innocents_one(const char *label, const struct gbx_code *code, size_t
 
 static void innocents(void) {
         static const struct gbx_code unbiased = { GBX_MARK_CODE_UNBIASED, 1 }, two = { GBX_MARK_CODE_TARDOS, 2 },
-                                     five = { GBX_MARK_CODE_TARDOS, 5 };
+                                     three = { GBX_MARK_CODE_TARDOS, 3 }, five = { GBX_MARK_CODE_TARDOS, 5 };
         size_t count = !quick ? 1000000 : 50000;
 
         printf("\n## Innocents\n\nReleases that had no part in the suspect: how many have a p-value (corrected for the tests of "
@@ -314,6 +329,7 @@ static void innocents(void) {
                "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
         innocents_one("unbiased", &unbiased, 100, count);
         innocents_one("Tardos 2", &two, 560, count);
+        innocents_one("Tardos 3", &three, 1250, count);
         innocents_one("Tardos 5", &five, 3500, count);
 }
 
@@ -479,7 +495,7 @@ int main(int argc, char **argv) {
         static const struct {
                 const char *name;
                 void (*run)(void);
-        } parts[] = { { "detect", detect },       { "survey", survey },       { "classic", classic }, { "collude", collude },
+        } parts[] = { { "detect", detect },       { "survey", survey },       { "keyless", without_key },       { "classic", classic }, { "collude", collude },
                       { "mix", mix },             { "innocents", innocents }, { "distort", distort },     { "repair", repair },
                       { "speed", speed } };
         int named = 0;
@@ -491,6 +507,8 @@ int main(int argc, char **argv) {
                         trials = (unsigned)atoi(argv[i] + 9);
                 else if (strncmp(argv[i], "--only=", 7) == 0)
                         only = argv[i] + 7;
+                else if (sscanf(argv[i], "--slice=%u/%u", &slice, &slices) == 2 && slices > 0)
+                        continue;
                 else
                         named++;
         printf("# watermark\n");

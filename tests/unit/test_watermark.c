@@ -85,6 +85,9 @@ static void numbers_are_read_as_people_write_them(void **state) {
                 { "15E-1", '.', "1.5" },
                 { "12.5%", '.', "0.125" },
                 { " 7 ", '.', "7" },
+                { "14666.280000000000655", '.', "14666.2800000000006" }, /* as SQLite writes doubles in JSON */
+                { "0.00000000000000000012", '.', "0.000000000000000000" },
+                { "1234567890123456789", '.', NULL },
                 { "7 a", '.', NULL },
                 { "1,,2", '.', NULL },
                 { "", '.', NULL },
@@ -106,6 +109,26 @@ static void numbers_are_read_as_people_write_them(void **state) {
                         (void)gbx_number_print(number, text);
                         assert_string_equal(text, cases[i].canonical);
                 }
+        }
+}
+
+static void binary_tails_are_rounded_away(void **state) {
+        static const struct {
+                const char *text, *rounded;
+        } cases[] = {
+                { "2.10000000000000008", "2.10000000000000" }, { "0.29999999999999998", "0.300000000000000" },
+                { "-1493.1799999999999", "-1493.18000000000" }, { "16090.6944444444", "16090.6944444444" },
+                { "123456789012345678", "123456789012345678" }, { "12345678901234567.8", "12345678901234568" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                char text[GBX_NUMBER_TEXT_SIZE];
+                struct gbx_number number;
+
+                assert_true(gbx_number_parse(cases[i].text, strlen(cases[i].text), &number));
+                (void)gbx_number_print(gbx_number_round(number), text);
+                assert_string_equal(text, cases[i].rounded);
         }
 }
 
@@ -348,6 +371,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(numbers_are_exact),
                 cmocka_unit_test(numbers_are_read_as_people_write_them),
+                cmocka_unit_test(binary_tails_are_rounded_away),
                 cmocka_unit_test(columns_tell_their_separator),
                 cmocka_unit_test(siphash_agrees_with_openssl),
                 cmocka_unit_test(tails_are_exact),

@@ -58,7 +58,7 @@ static void keys_count_by_all_digits(void **state) {
 /* Without names, in another order, with one row of `kept` left. */
 static void trace_renamed(struct family *f, size_t index, double deleted) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer suspect = {};
-        struct lab_case about = { f->columns, f->column_count, NULL };
+        struct lab_case about = { .columns = f->columns, .column_count = f->column_count };
         struct grid grid;
 
         lab_seed(index + 100);

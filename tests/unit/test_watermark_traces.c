@@ -7,7 +7,7 @@
 /* --- what traces survive --------------------------------------------------------------- */
 
 static void attacked(struct family *f, size_t index, attack run, double strength, enum layout layout, struct gbx_buffer *ret) {
-        const struct lab_case about = { f->columns, f->column_count, "id" };
+        const struct lab_case about = { f->columns, f->column_count, "id", NULL };
         struct grid grid;
 
         gbx_buffer_free(ret);
