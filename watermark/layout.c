@@ -2,7 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/csv.h"
-#include "watermark/json.h"
+#include "watermark/layout_json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +10,8 @@
 static const char zero_width[] = "\xe2\x80\x8b";
 enum { ZERO_WIDTH_SIZE = 3 };
 
-/* The release's symbol for a text. */
-static int symbol(const struct gbx_mark_keys *keys, const uint8_t key[static 16], char channel, const struct gbx_buffer *text,
-                  unsigned *ret, struct gbx_error *err) {
+int gbx_layout_symbol(const struct gbx_mark_keys *keys, const uint8_t key[static 16], char channel,
+                      const struct gbx_buffer *text, unsigned *ret, struct gbx_error *err) {
         struct gbx_sip_key mine = keys->layout;
         struct gbx_cell_id id;
         struct gbx_draw draw;
@@ -95,7 +94,7 @@ static int pair_symbol(const struct gbx_mark_keys *keys, const uint8_t key[stati
         if (r >= 0)
                 r = gbx_buffer_append(&both, text + second.from, line_size(text, second), err);
         if (r >= 0)
-                r = symbol(keys, key, 'r', &both, ret_wanted, err);
+                r = gbx_layout_symbol(keys, key, 'r', &both, ret_wanted, err);
         *ret_shown = order < 0;
         return r;
 }
@@ -210,7 +209,7 @@ static int pass_row(struct pass *pass, const struct gbx_csv_row *row, struct gbx
                 int r = pass->columns[i] ? look_at_prose(&row->fields[i], &pass->prose, err) : 1;
 
                 if (r == 0)
-                        r = symbol(pass->keys, pass->key, 'z', &pass->prose.text, &wanted, err);
+                        r = gbx_layout_symbol(pass->keys, pass->key, 'z', &pass->prose.text, &wanted, err);
                 if (r < 0)
                         return r;
                 if (r > 0)
@@ -268,63 +267,6 @@ static int write_prose(const struct gbx_record *record, const struct gbx_mark_ke
         return 0;
 }
 
-/* --- blanks in JSON ---------------------------------------------------------------------- */
-
-/* Members with scalar values, named by their order, name and place; their blank by what stands before the value. */
-static int pass_members(const struct gbx_mark_keys *keys, const uint8_t key[static 16], const char *text,
-                        const struct gbx_json *json, struct gbx_buffer *out, size_t *written,
-                        struct gbx_layout_evidence *evidence, struct gbx_error *err) {
-        gbx_auto(gbx_buffer_free) struct gbx_buffer name = {};
-        int r = 0;
-
-        for (uint32_t i = 1; i < json->count && r >= 0; i++) {
-                const struct gbx_json_node *node = &json->nodes[i];
-                size_t blanks = 0;
-                unsigned wanted;
-
-                if (node->kind >= GBX_JSON_ARRAY || node->name_size == 0)
-                        continue;
-                while (node->raw > blanks && strchr(" \t\r\n", text[node->raw - blanks - 1]))
-                        blanks++;
-                gbx_buffer_clear(&name);
-                r = gbx_buffer_printf(&name, err, "%u %s", i, gbx_json_name(json, i));
-                if (r >= 0)
-                        r = symbol(keys, key, 's', &name, &wanted, err);
-                if (r < 0)
-                        return r;
-                if (!out) {
-                        evidence->spaces++;
-                        evidence->spaces_agree += wanted == (blanks > 0);
-                        continue;
-                }
-                r = gbx_buffer_append(out, text + *written, node->raw - blanks - *written, err);
-                if (r >= 0 && wanted)
-                        r = gbx_buffer_append_byte(out, ' ', err);
-                *written = node->raw;
-        }
-        return r;
-}
-
-static int write_members(const struct gbx_mark_keys *keys, const uint8_t key[static 16], struct gbx_buffer *copy,
-                         struct gbx_error *err) {
-        gbx_auto(gbx_buffer_free) struct gbx_buffer out = { .secret = copy->secret };
-        gbx_auto(gbx_json_free) struct gbx_json json = {};
-        const char *text = gbx_buffer_text(copy);
-        size_t written = 0;
-        int r = gbx_json_read(&json, text, copy->size, NULL, err);
-
-        if (r >= 0)
-                r = pass_members(keys, key, text, &json, &out, &written, NULL, err);
-        if (r >= 0)
-                r = gbx_buffer_append(&out, text + written, copy->size - written, err);
-        if (r < 0)
-                return r;
-        gbx_buffer_free(copy);
-        *copy = out;
-        out = (struct gbx_buffer){};
-        return 0;
-}
-
 /* --- all together -------------------------------------------------------------------------- */
 
 int gbx_layout_apply(const struct gbx_record *record, const struct gbx_mark_keys *keys,
@@ -332,7 +274,7 @@ int gbx_layout_apply(const struct gbx_record *record, const struct gbx_mark_keys
         int r = 0;
 
         if (record->json)
-                return record->layout & GBX_MARK_JSON_SPACES ? write_members(keys, release_key, copy, err) : 0;
+                return gbx_layout_write_json(record->layout, keys, release_key, copy, err);
         if (record->layout & GBX_MARK_ZERO_WIDTH)
                 r = write_prose(record, keys, release_key, copy, err);
         if (r >= 0 && record->layout & GBX_MARK_ROW_ORDER)
@@ -361,7 +303,6 @@ int gbx_layout_compare(const struct gbx_record *record, const struct gbx_mark_ke
                        const uint8_t release_key[static 16], const char *text, size_t size,
                        struct gbx_layout_evidence *ret, struct gbx_error *err) {
         struct gbx_layout_evidence evidence = {};
-        size_t unused = 0;
         int r = 0;
 
         while (size > 0 && *text == '#') { /* the banner */
@@ -371,12 +312,8 @@ int gbx_layout_compare(const struct gbx_record *record, const struct gbx_mark_ke
                 text += line;
                 size -= line;
         }
-        if (record->json && record->layout & GBX_MARK_JSON_SPACES) {
-                gbx_auto(gbx_json_free) struct gbx_json json = {};
-
-                if (gbx_json_read(&json, text, size, NULL, NULL) == 0)
-                        r = pass_members(keys, release_key, text, &json, NULL, &unused, &evidence, err);
-        }
+        if (record->json)
+                r = gbx_layout_compare_json(record->layout, keys, release_key, text, size, &evidence, err);
         if (r >= 0 && !record->json && record->layout & GBX_MARK_ROW_ORDER)
                 r = compare_order(keys, release_key, text, size, &evidence, err);
         if (r >= 0 && !record->json && record->layout & GBX_MARK_ZERO_WIDTH) {

@@ -69,11 +69,11 @@ static int check_request(const struct gbx_mark_request *request, struct gbx_erro
 
         if (!request->root || !request->family || !request->release || !request->recipient)
                 return gbx_fail(err, -EINVAL, "marking needs a root key, a family, a release and a recipient");
-        if (o->alpha < 0 || o->alpha >= 1 || o->virtual_keys > GBX_LAYER_MAX_VIRTUAL || o->layout > 7 || o->coalition > GBX_CODE_MAX_COALITION)
+        if (o->alpha < 0 || o->alpha >= 1 || o->virtual_keys > GBX_LAYER_MAX_VIRTUAL || o->layout > GBX_MARK_LAYOUTS || o->coalition > GBX_CODE_MAX_COALITION)
                 return gbx_fail(err, -EINVAL,
-                                "marking options: alpha must be below 1, virtual_keys at most %d, layout at most 7, "
+                                "marking options: alpha must be below 1, virtual_keys at most %d, layout at most %d, "
                                 "coalition at most %d",
-                                GBX_LAYER_MAX_VIRTUAL, GBX_CODE_MAX_COALITION);
+                                GBX_LAYER_MAX_VIRTUAL, GBX_MARK_LAYOUTS, GBX_CODE_MAX_COALITION);
         return 0;
 }
 

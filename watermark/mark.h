@@ -77,6 +77,8 @@ enum {
         GBX_MARK_ROW_ORDER = 1 << 0,   /* CSV: which of two rows comes first; only where order carries no meaning */
         GBX_MARK_ZERO_WIDTH = 1 << 1,  /* CSV: U+200B behind the first blank of a cell of a prose column */
         GBX_MARK_JSON_SPACES = 1 << 2, /* JSON: a blank behind the colon of a member */
+        GBX_MARK_JSON_ORDER = 1 << 3,  /* JSON: which of two neighbouring members comes first */
+        GBX_MARK_LAYOUTS = 15,
 };
 
 /* All zero is a good choice. */

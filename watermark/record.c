@@ -311,7 +311,7 @@ static int read_head(const struct source *source, struct gbx_record *record) {
         if (r >= 0)
                 r = get_number(source, 0, "floor", UINT64_MAX, &record->floor);
         if (r >= 0)
-                r = get_number(source, 0, "layout_marks", 7, &layout_marks);
+                r = get_number(source, 0, "layout_marks", GBX_MARK_LAYOUTS, &layout_marks);
         if (r >= 0)
                 r = read_digests(source, record);
         if (r < 0)

@@ -392,13 +392,14 @@ static int note_layout(struct tracing *t, const struct gbx_trace_result *result,
         if (r >= 0)
                 r = gbx_layout_compare(&record, &keys, key, suspect, size, &e, t->err);
         OPENSSL_cleanse(key, sizeof key);
-        if (r >= 0 && e.rows + e.zeros + e.spaces > 0)
+        if (r >= 0 && e.rows + e.zeros + e.spaces + e.members > 0)
                 r = gbx_buffer_printf(&t->notes, t->err,
                                       "layout of %s (extra evidence, not counted): %llu of %llu pairs of rows, %llu of %llu cells "
-                                      "of prose, %llu of %llu JSON blanks agree\n",
+                                      "of prose, %llu of %llu JSON blanks, %llu of %llu pairs of JSON members agree\n",
                                       c->release, (unsigned long long)e.rows_agree, (unsigned long long)e.rows,
                                       (unsigned long long)e.zeros_agree, (unsigned long long)e.zeros,
-                                      (unsigned long long)e.spaces_agree, (unsigned long long)e.spaces);
+                                      (unsigned long long)e.spaces_agree, (unsigned long long)e.spaces,
+                                      (unsigned long long)e.members_agree, (unsigned long long)e.members);
         return r;
 }
 
