@@ -92,8 +92,18 @@ static int family_text(const struct making *making, const struct gbx_gate_table 
         return 0;
 }
 
+/* Whether the policy lets the mark replace texts of a column. */
+static bool may_mark_text(const struct gbx_policy_release *release, const struct gbx_gate_column *column) {
+        const struct gbx_policy_column *columns = release->columns.items;
+
+        for (size_t i = 0; i < release->columns.count; i++)
+                if (strcmp(columns[i].name, column->name) == 0)
+                        return columns[i].mark && release->watermark != GBX_WATERMARK_OFF;
+        return false;
+}
+
 static int mark_table(const struct making *making, const struct gbx_gate_table *table, const char *family,
-                      const char *mark_id, struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
+                      const char *mark_id, const char *banner, struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
         static const enum gbx_mark_type types[] = { [GBX_TYPE_INTEGER] = GBX_MARK_INTEGER, [GBX_TYPE_DECIMAL] = GBX_MARK_DECIMAL,
                                                     [GBX_TYPE_COUNT] = GBX_MARK_TEXT };
         static const enum gbx_mark_role roles[] = { [GBX_COLUMN_KEY] = GBX_MARK_KEY, [GBX_COLUMN_COUNT] = GBX_MARK_COUNT,
@@ -101,13 +111,14 @@ static int mark_table(const struct making *making, const struct gbx_gate_table *
         gbx_auto(gbx_free_pointer) struct gbx_mark_column *columns = calloc(table->column_count + 1, sizeof *columns);
         struct gbx_mark_request request = { .root = making->root.data, .family = family, .release = mark_id,
                                             .recipient = making->plan->request.requester, .columns = columns,
-                                            .column_count = table->column_count };
+                                            .column_count = table->column_count, .options = { .banner = banner } };
 
         if (!columns)
                 return gbx_fail_memory(err);
         for (size_t i = 0; i < table->column_count; i++)
                 columns[i] = (struct gbx_mark_column){ .name = table->columns[i].name, .type = types[table->columns[i].type],
                                                        .role = roles[table->columns[i].role],
+                                                       .mark_text = may_mark_text(&making->plan->policy->release, &table->columns[i]),
                                                        .unit = making->plan->policy->release.watermark == GBX_WATERMARK_OFF
                                                                        ? NULL
                                                                        : table->columns[i].unit };
@@ -143,11 +154,27 @@ static int mark_apart(const struct making *making, const struct gbx_gate_table *
                 gbx_mark_clear(ret_mark);
                 if (n > 0)
                         (void)snprintf(ret_id, MARK_ID_SIZE, "%.*s.%u", ID_SIZE - 1, making->id, n % MARK_TRIES);
-                r = mark_table(making, table, family, ret_id, ret_marked, ret_mark, err);
+                r = mark_table(making, table, family, ret_id, NULL, ret_marked, ret_mark, err);
                 if (r >= 0)
                         r = given_before(making, ret_mark, &taken, err);
         }
         return r;
+}
+
+/* Puts the banner in front, if the policy asks for one. `plain` gets the digest without it, which tells whether two
+ * copies are alike but for whom they name. */
+static int add_banner(const struct making *making, const struct gbx_gate_table *table, const char *family, const char *mark_id,
+                      struct gbx_buffer *marked, struct gbx_mark *mark, char plain[static GBX_SHA256_TEXT_SIZE],
+                      struct gbx_error *err) {
+        char banner[256];
+
+        gbx_sha256_text(mark->digest, plain);
+        if (!making->plan->policy->release.banner)
+                return 0;
+        (void)snprintf(banner, sizeof banner, "copy for %s, %s", making->plan->request.requester, making->id);
+        gbx_buffer_clear(marked);
+        gbx_mark_clear(mark);
+        return mark_table(making, table, family, mark_id, banner, marked, mark, err);
 }
 
 /* Encrypts to one recipient and puts the file into the release's folder. */
@@ -174,11 +201,13 @@ static int add_table(struct making *making, const struct gbx_gate_table *table, 
         gbx_auto(gbx_mark_clear) struct gbx_mark mark = {};
         const struct gbx_age_recipient *own = gbx_age_identity_recipient(making->identity);
         char family[GBX_SHA256_TEXT_SIZE], record[GBX_SHA256_TEXT_SIZE], digest[GBX_SHA256_TEXT_SIZE];
-        char mark_id[MARK_ID_SIZE];
+        char mark_id[MARK_ID_SIZE], plain[GBX_SHA256_TEXT_SIZE];
         int r = family_text(making, table, family, err);
 
         if (r >= 0)
                 r = mark_apart(making, table, family, mark_id, &marked, &mark, err);
+        if (r >= 0)
+                r = add_banner(making, table, family, mark_id, &marked, &mark, plain, err);
         if (r >= 0)
                 r = gbx_object_put(making->site->directory, mark.record, strlen(mark.record), record, err);
         if (r >= 0)
@@ -191,7 +220,7 @@ static int add_table(struct making *making, const struct gbx_gate_table *table, 
         making->subjects[index].name = table->name;
         memcpy(making->subjects[index].digest, mark.digest, sizeof mark.digest);
         (void)json_object_set_new(making->marks, table->name, mark_json(&mark));
-        if (json_array_append_new(making->outputs, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "file", table->name, "digest", digest, "record",
+        if (json_array_append_new(making->outputs, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "file", table->name, "digest", digest, "plain", plain, "record",
                                                              record, "family", family, "mark_id", mark_id, "bytes", (json_int_t)marked.size,
                                                              "columns", gbx_earlier_columns(table))) < 0)
                 return gbx_fail_memory(err);

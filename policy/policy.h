@@ -54,6 +54,7 @@ struct gbx_policy_column {
         unsigned type;           /* enum gbx_type */
         struct gbx_texts values; /* the only texts allowed; empty: any */
         char *unit;              /* the finest unit a decimal may be declared with; NULL: any */
+        bool mark;               /* a watermark may replace texts by others of the column: false facts */
 };
 
 struct gbx_policy_release {
@@ -64,6 +65,7 @@ struct gbx_policy_release {
         unsigned hold;              /* enum gbx_hold */
         unsigned opaque;            /* enum gbx_opaque */
         unsigned watermark;         /* enum gbx_watermark */
+        bool banner;                /* each table begins with a comment line that says whose copy it is */
         struct gbx_texts recipients; /* principals; empty: the requester of the run */
         struct gbx_texts outputs;    /* names that tables may have; empty: the gate numbers them */
         struct gbx_records columns;  /* struct gbx_policy_column; empty: any name and text */

@@ -185,14 +185,13 @@ static int embed_rounding(struct worker *w, const struct gbx_marked_cell *cell, 
 static int embed_text(struct worker *w, const struct gbx_marked_cell *cell, const struct gbx_draw *draw,
                       struct gbx_cell_bias bias, struct gbx_error *err) {
         enum { ATTEMPTS = 64 };
-        const struct gbx_plan_column *c = &w->e->plan->columns[cell->column];
         const struct gbx_table *table = w->e->view->table;
         size_t column = (size_t)w->e->view->columns[cell->column].column, size;
         unsigned wanted = (draw->symbol < bias.threshold) ^ bias.mask;
         const char *text = gbx_table_cell(table, cell->row, column, &size);
         uint64_t state = (uint64_t)draw->direction << 32 | draw->spare;
 
-        if (gbx_layer_text_class(w->e->keys, c, text, size) == wanted)
+        if (gbx_layer_text_class(w->e->keys, cell->id, text, size) == wanted)
                 return 0;
         for (int i = 0; i < ATTEMPTS; i++) {
                 uint32_t row;
@@ -200,7 +199,7 @@ static int embed_text(struct worker *w, const struct gbx_marked_cell *cell, cons
                 state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
                 row = (uint32_t)((state >> 32) * table->rows >> 32);
                 text = gbx_table_cell(table, row, column, &size);
-                if (size > 0 && gbx_layer_text_class(w->e->keys, c, text, size) == wanted) {
+                if (size > 0 && gbx_layer_text_class(w->e->keys, cell->id, text, size) == wanted) {
                         struct gbx_edit edit = { .row = cell->row, .column = cell->column, .donor = row + 1 };
 
                         return append_edit(&w->e->edits, &edit, err);

@@ -107,12 +107,10 @@ struct gbx_cell_bias gbx_layer_bias(const struct gbx_mark_keys *keys, const stru
         return (struct gbx_cell_bias){ gbx_code_threshold(code, (uint32_t)bits), (unsigned)(bits >> 63) };
 }
 
-unsigned gbx_layer_text_class(const struct gbx_mark_keys *keys, const struct gbx_plan_column *column, const char *text,
-                              size_t size) {
-        struct gbx_sip_key key = keys->text;
+unsigned gbx_layer_text_class(const struct gbx_mark_keys *keys, struct gbx_cell_id id, const char *text, size_t size) {
+        const uint64_t words[3] = { gbx_sip64(&keys->text, text, size), id.half[0], id.half[1] };
 
-        key.half[1] ^= column->hash;
-        return gbx_sip64(&key, text, size) & 1;
+        return gbx_sip64(&keys->text, words, sizeof words) & 1;
 }
 
 uint32_t gbx_layer_spike_hash(const struct gbx_mark_keys *keys, const struct gbx_plan_column *column, int64_t units) {

@@ -140,9 +140,9 @@ struct gbx_cell_bias gbx_layer_bias(const struct gbx_mark_keys *keys, const stru
 /* The keyed hash of a value, in units, for the list of spikes. */
 uint32_t gbx_layer_spike_hash(const struct gbx_mark_keys *keys, const struct gbx_plan_column *column, int64_t units);
 
-/* The class, 0 or 1, of a value of a text column. */
-unsigned gbx_layer_text_class(const struct gbx_mark_keys *keys, const struct gbx_plan_column *column, const char *text,
-                              size_t size);
+/* The class, 0 or 1, of a text in one cell: each cell divides the values anew, so that of few values, too, two are of
+ * different classes in most cells. */
+unsigned gbx_layer_text_class(const struct gbx_mark_keys *keys, struct gbx_cell_id id, const char *text, size_t size);
 
 /* A plan from declarations: columns, the layer of the declared key and those of deciding columns. Virtual keys are
  * added by gbx_plan_add_virtual_keys. */

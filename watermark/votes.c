@@ -78,7 +78,7 @@ int gbx_votes_blind(const struct gbx_record *record, const struct gbx_mark_keys 
                         const char *text = gbx_table_cell(suspect->table, cell->row,
                                                           (size_t)suspect->columns[cell->column].column, &size);
 
-                        units = gbx_layer_text_class(keys, column, text, size);
+                        units = gbx_layer_text_class(keys, cell->id, text, size);
                 } else if (!gbx_number_units(cell->value, column->unit, &units)) {
                         continue;
                 }
@@ -119,7 +119,7 @@ static bool read_aligned(const struct gbx_record *record, const struct gbx_mark_
                 size_t size;
                 const char *text = gbx_table_cell(suspect->table, row, (size_t)suspect->columns[cell->column].column, &size);
 
-                vote->observed = (uint8_t)(gbx_layer_text_class(keys, column, text, size) ^ bias.mask);
+                vote->observed = (uint8_t)(gbx_layer_text_class(keys, cell->id, text, size) ^ bias.mask);
                 return size > 0;
         }
         if (!gbx_align_units(&record->plan, suspect, cell->column, row, &after) ||

@@ -1,12 +1,13 @@
 /*
  * watermark-lab: how well marks hold, measured
  *
- *   watermark-lab [--quick | --trials=N] [--only=ATTACK] [--slice=I/N]
+ *   watermark-lab [--quick | --trials=N] [--seconds=N] [--only=ATTACK] [--slice=I/N] [--brief]
  *                 [detect | survey | keyless | classic | collude | mix | innocents | distort | repair | speed]...
  *
  * Prints Markdown. Every trial has a root key of its own. Detection trials
  * correct for 1,000 releases at a bound of 1e-6. --only= takes a part of an attack's label, --slice=0/2 and --slice=1/2
- * are the halves of the attacks. Run from the top of the source tree (fixtures are read from tests/fixtures).
+ * are the halves of the attacks, --brief leaves out other layouts and programs, --seconds= begins no trial on a table
+ * after so long. Run from the top of the source tree (fixtures are read from tests/fixtures).
  */
 #include "base/csv.h"
 #include "tests/tools/lab_programs.h"
@@ -15,9 +16,6 @@
 #include "watermark/score.h"
 
 static const char *only; /* attacks whose label contains it; NULL: all */
-static unsigned slice, slices = 1; /* every so-manieth attack, so that processes can share a run */
-
-static bool is_wanted(size_t index, const char *label) { return index % slices == slice && (!only || strstr(label, only)); }
 
 /* --- detection ------------------------------------------------------------------------ */
 
@@ -29,6 +27,14 @@ struct experiment {
         enum layout layout;
         const char *program; /* of tests/tools/launder, after the attack; NULL: none */
 };
+
+static unsigned slice, slices = 1; /* every so-manieth attack, so that processes can share a run */
+static bool brief;                 /* leave out other layouts and programs */
+static double seconds = INFINITY;  /* after which no new trial begins */
+
+static bool is_wanted(const struct experiment *e, size_t index) {
+        return index % slices == slice && (!only || strstr(e->label, only)) && !(brief && (e->program || e->layout != LAYOUT_CSV));
+}
 
 static void detect_one(struct trial *t, const struct experiment *e, struct tally *tally) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer suspect = {};
@@ -60,17 +66,18 @@ static void print_mark(const struct lab_table *table, const struct gbx_buffer *o
 static void detect_table(const struct lab_table *table, const struct experiment *experiments, size_t count) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer original = {};
         struct tally *tallies = calloc(count, sizeof *tallies);
+        double start = now();
 
         if (!tallies)
                 abort();
         lab_make(table, &original);
         print_mark(table, &original);
-        for (unsigned n = 0; n < trials; n++) {
+        for (unsigned n = 0; n < trials && now() - start < seconds; n++) {
                 struct trial t;
 
                 trial_begin(&t, table, &original, 1, n + 1);
                 for (size_t i = 0; i < count; i++)
-                        if (is_wanted(i, experiments[i].label))
+                        if (is_wanted(&experiments[i], i))
                                 detect_one(&t, &experiments[i], &tallies[i]);
                 trial_end(&t);
         }
@@ -509,6 +516,10 @@ int main(int argc, char **argv) {
                         only = argv[i] + 7;
                 else if (sscanf(argv[i], "--slice=%u/%u", &slice, &slices) == 2 && slices > 0)
                         continue;
+                else if (strcmp(argv[i], "--brief") == 0)
+                        brief = true;
+                else if (strncmp(argv[i], "--seconds=", 10) == 0 && atoi(argv[i] + 10) > 0)
+                        seconds = atoi(argv[i] + 10);
                 else
                         named++;
         printf("# watermark\n");

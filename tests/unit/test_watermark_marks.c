@@ -194,6 +194,25 @@ static void texts_change_only_where_allowed(void **state) {
         expect_traced(&f, &f.copies[2], 2, "CSV");
 }
 
+/* Two values are enough, whatever the key: of half of the cells one value says 0 and the other 1. */
+static void two_categories_carry_marks(void **state) {
+        static const struct gbx_mark_column coded[] = { { .name = "k", .role = GBX_MARK_KEY },
+                                                        { .name = "sex", .type = GBX_MARK_TEXT, .mark_text = true } };
+
+        (void)state;
+        for (uint32_t seed = 0; seed < 8; seed++) {
+                gbx_auto(family_free) struct family f = { .columns = coded, .column_count = gbx_array_size(coded),
+                                                          .name = (char[]){ 'f', (char)('0' + seed), 0 } };
+
+                lab_seed(seed);
+                (void)gbx_buffer_append_text(&f.original, "k,sex\n", NULL);
+                for (int i = 0; i < 1000; i++)
+                        (void)gbx_buffer_printf(&f.original, NULL, "k%d,%s\n", i, lab_random() & 1 ? "f" : "m");
+                release_all(&f);
+                expect_traced(&f, &f.copies[seed], (int)seed, "CSV");
+        }
+}
+
 static void bytes_around_stay(void **state) {
         static const struct gbx_mark_column one[] = { { .name = "k", .role = GBX_MARK_KEY },
                                                       { .name = "v", .type = GBX_MARK_INTEGER, .unit = "1" } };
@@ -352,6 +371,7 @@ int main(void) {
                 cmocka_unit_test(sums_are_kept),
                 cmocka_unit_test(rows_of_one_household_stay_alike),
                 cmocka_unit_test(texts_change_only_where_allowed),
+                cmocka_unit_test(two_categories_carry_marks),
                 cmocka_unit_test(bytes_around_stay),
                 cmocka_unit_test(declarations_are_checked),
                 cmocka_unit_test(small_tables_are_known_by_content),

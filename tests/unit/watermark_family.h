@@ -32,6 +32,7 @@ struct family {
         size_t column_count;
         struct gbx_mark_options options;
         bool json;
+        const char *name; /* NULL: "family" */
         struct gbx_buffer original;
         struct gbx_buffer copies[RELEASES];
         struct gbx_mark marks[RELEASES];
@@ -42,7 +43,7 @@ struct family {
 static inline void release_all(struct family *f) {
         for (size_t i = 0; i < RELEASES; i++) {
                 struct gbx_mark_request request = { .root = root,
-                                                    .family = "family",
+                                                    .family = f->name ? f->name : "family",
                                                     .release = f->names[i],
                                                     .recipient = "bank",
                                                     .columns = f->columns,
@@ -56,7 +57,7 @@ static inline void release_all(struct family *f) {
                                                                &f->copies[i], &f->marks[i], &err);
                 if (r < 0)
                         fail_msg("%s", err.message);
-                f->candidates[i] = (struct gbx_trace_candidate){ f->names[i], "bank", "family", f->marks[i].record, NULL, 0 };
+                f->candidates[i] = (struct gbx_trace_candidate){ f->names[i], "bank", request.family, f->marks[i].record, NULL, 0 };
         }
 }
 
