@@ -184,3 +184,35 @@ YAML
         [ "$exit" = 29 ] || [ "$exit" = 102 ] # in the middle of an answer: 502
         [ "$(sqlite3 "$GBX_SITE/view.db" "SELECT SUM(received) <= $used + 500 FROM flow_usage WHERE dataset='' AND requester='bank-b'")" = 1 ]
 }
+
+@test "what was counted before a kill -9 of the gateway counts after it; no flow outlives it" {
+        policy killed third <<'YAML'
+flows:
+  - { name: plain, scheme: http, host: plain.test, paths: ["/v1/"], connections-day: 5 }
+YAML
+        slow=$(program 0 300 300) good=$(program 0 4 0)
+        approve "$slow" killed
+        approve "$good" killed
+        outside env PATH="$PATH" "$build/gbx" job run --algo "$slow" --purpose killed --data third --param by=home --as bank-a >"$FOLDER/slow" 2>&1 3>&- &
+        job=$!
+        for _ in $(seq 200); do
+                opened=$(sqlite3 "$GBX_SITE/view.db" "SELECT COALESCE(SUM(connections),0) FROM flow_usage WHERE purpose='killed' AND dataset=''")
+                [ "$opened" -lt 2 ] || break
+                sleep 0.05
+        done
+        kill -9 $job
+        wait $job || true
+        for _ in $(seq 40); do # the kernel ends the proxy with its starter
+                live=$(gbx flows ls --json --as admin)
+                [ "$live" != '[]' ] || break
+                sleep 0.05
+        done
+        [ "$live" = '[]' ]
+        opened=$(sqlite3 "$GBX_SITE/view.db" "SELECT SUM(connections) FROM flow_usage WHERE purpose='killed' AND dataset=''")
+        echo "# $opened before"
+        [ "$opened" -ge 2 ] && [ "$opened" -le 5 ]
+        gbx audit rebuild --as audit
+        run_as bank-a third killed "$good"
+        [ "$exit" = 29 ]
+        [ "$(sqlite3 "$GBX_SITE/view.db" "SELECT SUM(connections) FROM flow_usage WHERE purpose='killed' AND dataset=''")" = 5 ]
+}

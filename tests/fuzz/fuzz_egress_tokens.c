@@ -20,6 +20,17 @@ static void read_damaged(const uint8_t *data, size_t size) {
                 (void)gbx_tokens_find(tokens, (const char *)data, size);
 }
 
+/* What a confined reader sends back. */
+static void import_damaged(const uint8_t *data, size_t size) {
+        gbx_auto(gbx_tokens_freep) struct gbx_tokens *tokens = NULL;
+
+        if (gbx_tokens_new(&tokens, NULL) < 0)
+                return;
+        if (gbx_tokens_import(tokens, data, size, NULL) < 0 ? gbx_tokens_count(tokens) != 0 : gbx_tokens_count(tokens) != size / 8 - 1)
+                abort();
+        (void)gbx_tokens_find(tokens, (const char *)data, size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         gbx_auto(gbx_tokens_freep) struct gbx_tokens *tokens = NULL;
         gbx_auto(gbx_close_fd) int fd = -1;
@@ -27,6 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         bool added, whole = true;
 
         read_damaged(data, size);
+        import_damaged(data, size);
         if (length == 0 || length >= size || gbx_tokens_new(&tokens, NULL) < 0)
                 return 0;
         for (size_t i = 1; i <= length; i++) /* in one piece */
