@@ -128,6 +128,15 @@ int gbx_flow_limits_configure(struct gbx_site *site, const struct gbx_run_plan *
         return r < 0 ? r : each_quota(site, plan, append_quota, quotas, err);
 }
 
+int gbx_flow_usage(struct gbx_site *site, const char *day, json_t **ret, struct gbx_error *err) {
+        char now[GBX_TIME_TEXT_SIZE];
+
+        today(now);
+        return gbx_view_query(site->view, ret, err,
+                              "SELECT day, requester AS analyst, purpose, dataset, rule, connections, sent, received FROM flow_usage"
+                              " WHERE day=?1 AND dataset<>'' ORDER BY 2, 3, 4, 5", day ? day : now, NULL);
+}
+
 /* --- breakers ---------------------------------------------------------------------- */
 
 static int count_failures(struct gbx_site *site, const char *kind, const char *name, uint64_t window_ms, json_int_t *ret, struct gbx_error *err) {

@@ -28,6 +28,9 @@ int gbx_flow_limits_configure(struct gbx_site *site, const struct gbx_run_plan *
 int gbx_flow_limits_check(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, bool failed,
                           enum gbx_refusal *ret, struct gbx_error *err);
 
+/* What was used on a day ("2026-11-25"; NULL: today), as rows of the view, one for each analyst, purpose, dataset and rule. */
+int gbx_flow_usage(struct gbx_site *site, const char *day, json_t **ret, struct gbx_error *err);
+
 /* The breakers that are open, as rows of the view. */
 int gbx_flow_breakers(struct gbx_site *site, json_t **ret, struct gbx_error *err);
 

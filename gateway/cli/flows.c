@@ -73,6 +73,25 @@ static int run_cut(struct gbx_cli *cli, struct gbx_error *err) {
         return GBX_EXIT_DONE;
 }
 
+static int run_usage(struct gbx_cli *cli, struct gbx_error *err) {
+        json_t *rows = NULL, *row;
+        size_t i;
+        int r = gbx_flow_usage(cli->site, gbx_cli_option(cli, "day"), &rows, err);
+
+        if (r < 0)
+                return r;
+        if (cli->json) {
+                gbx_cli_print_json(rows);
+                return GBX_EXIT_DONE;
+        }
+        printf("%-12s %-20s %-20s %-16s %12s %12s %12s\n", "ANALYST", "PURPOSE", "DATASET", "RULE", "CONNECTIONS", "SENT", "RECEIVED");
+        json_array_foreach(rows, i, row)
+                printf("%-12s %-20s %-20s %-16s %12lld %12lld %12lld\n", text_of(row, "analyst"), text_of(row, "purpose"), text_of(row, "dataset"),
+                       text_of(row, "rule"), number_of(row, "connections"), number_of(row, "sent"), number_of(row, "received"));
+        json_decref(rows);
+        return GBX_EXIT_DONE;
+}
+
 static int run_breakers(struct gbx_cli *cli, struct gbx_error *err) {
         json_t *rows = NULL, *row;
         size_t i;
@@ -108,6 +127,11 @@ static int run_close_breaker(struct gbx_cli *cli, struct gbx_error *err) {
         return GBX_EXIT_DONE;
 }
 
+static const struct gbx_option usage_options[] = {
+        { .name = "day", .value = "DAY", .help = "as 2026-11-25, UTC (default: today)" },
+        {}
+};
+
 static const struct gbx_option breaker_options[] = {
         { .name = "analyst", .value = "NAME", .help = "the breaker of this analyst" },
         { .name = "dataset", .value = "NAME", .help = "the breaker of this dataset" },
@@ -125,6 +149,8 @@ static const struct gbx_option cut_options[] = {
 const struct gbx_command gbx_commands_flows[] = {
         { .noun = "flows", .verb = "ls", .summary = "live network flows of running jobs, with their rates", .action = "flows ls", .run = run_ls },
         { .noun = "flows", .verb = "cut", .summary = "end network flows of running jobs", .options = cut_options, .action = "flows cut", .run = run_cut },
+        { .noun = "flows", .verb = "usage", .summary = "bytes and connections of a day, by analyst, purpose, dataset and rule", .options = usage_options,
+          .action = "flows usage", .run = run_usage },
         { .noun = "flows", .verb = "breakers", .summary = "analysts and datasets whose flows are refused", .action = "flows breakers", .run = run_breakers },
         { .noun = "flows", .verb = "close-breaker", .summary = "allow flows of an analyst or on a dataset again", .options = breaker_options,
           .action = "flows close-breaker", .run = run_close_breaker },

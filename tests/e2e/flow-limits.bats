@@ -155,6 +155,12 @@ YAML
         [ "$(entries | jq -s 'map(select(.action == "flow.opened"))[-1].object as $run | map(select(.action == "flow.opened" and .object == $run)) | length')" = 1 ]
         run_as bank-b credit daily "$good" # a rule's quota is an analyst's own
         [ "$exit" = 0 ]
+        [ "$(gbx flows usage --json --as audit | jq -c 'map(select(.purpose == "daily") | [.analyst, .dataset, .rule, .connections, .sent > 0])')" = \
+                '[["bank-a","credit","plain",5,true],["bank-b","credit","plain",4,true]]' ]
+        run -0 gbx flows usage --as admin
+        says CONNECTIONS
+        [ "$(gbx flows usage --day 2020-01-01 --json --as audit)" = '[]' ]
+        run ! gbx flows usage --as bank-a
         [ "$(sqlite3 "$GBX_SITE/view.db" "SELECT connections, sent > 0, received > 0 FROM flow_usage WHERE requester='bank-a' AND purpose='daily' AND dataset='credit'")" = "5|1|1" ]
 }
 
