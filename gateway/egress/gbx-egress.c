@@ -78,6 +78,9 @@ int main(int argc, char **argv) {
                 return GBX_EXIT_USAGE;
         }
         (void)signal(SIGPIPE, SIG_IGN);
+        /* Handled while the loop runs; before and behind it there are no flows to close. */
+        (void)signal(GBX_EGRESS_SIGNAL_BREAKER, SIG_IGN);
+        (void)signal(GBX_EGRESS_SIGNAL_QUOTA, SIG_IGN);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 r = gbx_fail_errno(&err, "cannot tie the proxy to its starter");
         raise_descriptor_limit();

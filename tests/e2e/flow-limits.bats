@@ -105,12 +105,15 @@ YAML
         outside env PATH="$PATH" gbx job run --algo "$long" --purpose shared --data third --param by=home --as bank-b >"$FOLDER/long" 2>&1 3>&- &
         job=$!
         for _ in $(seq 200); do
-                [ "$(gbx flows ls --json --as admin | jq 'map(.rules[].total) | add // 0')" -lt 2 ] || break
+                live=$(gbx flows ls --json --as admin | jq 'map(.rules[].total) | add // 0')
+                [ "${live:-0}" -lt 2 ] || break
                 sleep 0.05
         done
         other=$(gbx flows ls --json --as admin | jq -r '.[0].run')
         outside env PATH="$PATH" gbx job run --algo "$bad" --purpose shared --data third --param by=home --as bank-a >"$FOLDER/out" 2>&1 || true
         wait $job || true
+        entries | jq -c --arg run "$other" 'select(.object == $run and .action != "run.start") | [.action, .outcome, .reasons, .details.exit]' | tail -5
+        cat "$FOLDER/long"
         [ "$(entries | jq -sc --arg run "$other" 'map(select(.action == "run.end" and .object == $run))[0].details.exit')" = 103 ]
         [ "$(gbx flows breakers --json --as admin | jq -c 'map([.kind, .name, .failures])')" = '[["dataset","third",6]]' ]
         for analyst in bank-a bank-b; do
@@ -203,7 +206,7 @@ YAML
         job=$!
         for _ in $(seq 200); do
                 opened=$(sqlite3 "$GBX_SITE/view.db" "SELECT COALESCE(SUM(connections),0) FROM flow_usage WHERE purpose='killed' AND dataset=''")
-                [ "$opened" -lt 2 ] || break
+                [ "${opened:-0}" -lt 2 ] || break
                 sleep 0.05
         done
         kill -9 $job
