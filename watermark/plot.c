@@ -12,11 +12,16 @@ enum {
         BOTTOM = 64,
         MAX_DOTS = 2000, /* of releases not accused */
         MAX_LABELS = 12,
+        LINE = 17, /* between labels */
 };
+
+/* Letters stay legible where they cross lines and dots. */
+#define HALO "paint-order=\"stroke\" stroke=\"#ffffff\" stroke-width=\"4\" stroke-linejoin=\"round\" "
 
 struct plot {
         const struct gbx_trace *trace;
         double low, high; /* of the scores shown */
+        double labelled;  /* down to here on the left */
         struct gbx_buffer *buffer;
         struct gbx_error *err;
         int status;
@@ -69,13 +74,14 @@ static void put_frame(struct plot *plot) {
         PUT(plot,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
             "font-family=\"system-ui, sans-serif\" font-size=\"13\" fill=\"#334155\">\n"
-            "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n",
+            "<title>Scores of the releases tested by a trace</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n",
             WIDTH, HEIGHT, WIDTH, HEIGHT);
         for (double y = ceil(plot->low / step) * step; y <= plot->high; y += step)
                 PUT(plot,
-                    "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"#e2e8f0\"/>"
+                    "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"%s\"/>"
                     "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-                    LEFT, place_y(plot, y), WIDTH - RIGHT, place_y(plot, y), LEFT - 8, place_y(plot, y) + 4,
+                    LEFT, place_y(plot, y), WIDTH - RIGHT, place_y(plot, y), fabs(y) < step / 2 ? "#94a3b8" : "#e2e8f0",
+                    LEFT - 8, place_y(plot, y) + 4,
                     fabs(y) < step / 2 ? 0.0 : y);
         PUT(plot, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">releases tested, highest score first</text>\n",
             (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 20);
@@ -101,7 +107,7 @@ static void put_threshold(struct plot *plot) {
         y = place_y(plot, plot->trace->threshold);
         PUT(plot,
             "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"#b91c1c\" stroke-dasharray=\"6 4\"/>"
-            "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\" fill=\"#b91c1c\">threshold %.2f</text>\n",
+            "<text " HALO "x=\"%d\" y=\"%.1f\" text-anchor=\"end\" fill=\"#b91c1c\">threshold %.2f</text>\n",
             LEFT, y, WIDTH - RIGHT, y, WIDTH - RIGHT, y - 6, plot->trace->threshold);
 }
 
@@ -112,7 +118,8 @@ static void put_accused(struct plot *plot, const struct gbx_trace_candidate *can
         PUT(plot, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"6\" fill=\"#b91c1c\"/>\n", x, y);
         if (rank >= MAX_LABELS)
                 return;
-        PUT(plot, "<text x=\"%.1f\" y=\"%.1f\" font-weight=\"600\" fill=\"#0f172a\">", x + 12, y + 4);
+        plot->labelled = fmax(y + 4, plot->labelled + LINE);
+        PUT(plot, "<text " HALO "x=\"%.1f\" y=\"%.1f\" font-weight=\"600\" fill=\"#0f172a\">", x + 12, plot->labelled);
         put_text(plot, candidates[result->candidate].recipient);
         PUT(plot, " (");
         put_text(plot, candidates[result->candidate].release);
