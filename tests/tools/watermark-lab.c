@@ -509,7 +509,7 @@ int main(int argc, char **argv) {
 
         for (int i = 1; i < argc; i++)
                 if (strcmp(argv[i], "--quick") == 0)
-                        trials = 10, quick = true;
+                        trials = 10, seconds = 30, quick = true;
                 else if (strncmp(argv[i], "--trials=", 9) == 0 && atoi(argv[i] + 9) > 0)
                         trials = (unsigned)atoi(argv[i] + 9);
                 else if (strncmp(argv[i], "--only=", 7) == 0)
