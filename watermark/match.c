@@ -67,7 +67,7 @@ static void by_name(struct matcher *m) {
 
 /* What a column of the table looks like: rows sampled, numbers times 10^shift; or (`exact`) as a key column, with all
  * its rows but only hashes up to `top`. */
-static int look_at(const struct matcher *m, size_t column, int shift, bool exact, uint32_t top,
+static int look_at(const struct matcher *m, size_t column, char separator, int shift, bool exact, uint32_t top,
                    struct gbx_column_profile *ret) {
         size_t sample = exact && top < UINT32_MAX ? m->table->rows : shift ? SHIFTED_SAMPLE : SAMPLE;
         size_t step = (m->table->rows + sample - 1) / sample, count = 0, capacity = SAMPLE, rows = 0;
@@ -86,8 +86,8 @@ static int look_at(const struct matcher *m, size_t column, int shift, bool exact
                         continue;
                 rows++;
                 if (exact)
-                        hash = gbx_sketch_exact(&m->keys->sketch, text, size, m->separators[column]);
-                else if (gbx_number_parse_loose(text, size, m->separators[column], &number))
+                        hash = gbx_sketch_exact(&m->keys->sketch, text, size, separator);
+                else if (gbx_number_parse_loose(text, size, separator, &number))
                         hash = gbx_sketch_number(&m->keys->sketch, number, shift);
                 else
                         hash = gbx_sketch_text(&m->keys->sketch, text, size);
@@ -120,15 +120,24 @@ static double likeness(const struct matcher *m, unsigned column, const struct gb
         return gbx_sketch_likeness(&c->sketch, sketch_limit(c), profile);
 }
 
+/* 1.234 in a column of whole numbers is one thousand and more. */
+static char unscaled_separator(const struct matcher *m, unsigned column, size_t theirs) {
+        if (m->plan->columns[column].type != GBX_MARK_INTEGER)
+                return m->separators[theirs];
+        return gbx_suspect_integer_separator(m->table, theirs, m->separators[theirs]);
+}
+
 /* The power of ten by which a column's values must be multiplied to look most like what they were. */
 static int find_shift(const struct matcher *m, unsigned column, int *ret) {
+        size_t theirs = (size_t)m->view->columns[column].column;
         double best = 0;
 
         for (int far = 0; far <= MAX_SHIFT; far++)
                 for (int shift = -far; shift <= far; shift += far ? 2 * far : 1) {
                         gbx_auto(gbx_column_profile_free) struct gbx_column_profile profile = {};
                         double found;
-                        int r = look_at(m, (size_t)m->view->columns[column].column, shift, false, UINT32_MAX, &profile);
+                        char separator = far == 0 ? unscaled_separator(m, column, theirs) : m->separators[theirs];
+                        int r = look_at(m, theirs, separator, shift, false, UINT32_MAX, &profile);
 
                         if (r < 0)
                                 return r;
@@ -204,7 +213,7 @@ static int collect_pairs(struct matcher *m, size_t theirs, int shift, bool keys,
         }
         if (!any)
                 return 0;
-        r = look_at(m, theirs, shift, keys, top, &profile);
+        r = look_at(m, theirs, m->separators[theirs], shift, keys, top, &profile);
         for (unsigned i = 0; i < m->plan->column_count && r >= 0; i++) {
                 double found;
 
@@ -345,10 +354,8 @@ int gbx_match_view(struct gbx_view *view, const struct gbx_plan *plan, const str
                 found += view->columns[i].column >= 0;
                 if (view->columns[i].column < 0)
                         continue;
-                /* 1.234 in a column of whole numbers is one thousand and more. */
-                view->columns[i].separator = plan->columns[i].type == GBX_MARK_INTEGER && view->columns[i].shift == 0
-                                                     ? gbx_suspect_integer_separator(table, (size_t)view->columns[i].column,
-                                                                                     separators[view->columns[i].column])
+                view->columns[i].separator = view->columns[i].shift == 0
+                                                     ? unscaled_separator(&m, i, (size_t)view->columns[i].column)
                                                      : separators[view->columns[i].column];
         }
         *ret_found = found;
