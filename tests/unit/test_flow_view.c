@@ -121,6 +121,8 @@ static void test_version(void **state) {
         assert_int_equal(gbx_view_open(&view, path, NULL), 0); /* its own version: as it was left */
         assert_int_equal(gbx_view_applied(view, &applied, NULL), 0);
         assert_int_equal(applied, 1);
+        (void)sqlite3_close(view); /* takes its side files along */
+        view = NULL;
         (void)unlink(path);
 }
 
