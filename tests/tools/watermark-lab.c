@@ -1,13 +1,15 @@
 /*
  * watermark-lab: how well marks hold, measured
  *
- *   watermark-lab [--quick | --trials=N] [--seconds=N] [--only=ATTACK] [--slice=I/N] [--brief]
+ *   watermark-lab [--quick | --trials=N] [--seconds=N] [--first=N] [--only=ATTACK] [--slice=I/N] [--brief]
  *                 [detect | survey | keyless | classic | collude | mix | innocents | distort | repair | speed]...
  *
  * Prints Markdown. Every trial has a root key of its own. Detection trials
- * correct for 1,000 releases at a bound of 1e-6. --only= takes a part of an attack's label, --slice=0/2 and --slice=1/2
- * are the halves of the attacks, --brief leaves out other layouts and programs, --seconds= begins no trial on a table
- * after so long. Run from the top of the source tree (fixtures are read from tests/fixtures).
+ * correct for 1,000 releases at a bound of 1e-6. --seconds= begins no trial on
+ * a table after so long, --first= makes other trials than a run without it,
+ * --only= takes a part of an attack's label, --slice=0/2 and --slice=1/2 are
+ * the halves of the attacks, --brief leaves out other layouts and programs.
+ * Run from the top of the source tree (fixtures are read from tests/fixtures).
  */
 #include "base/csv.h"
 #include "tests/tools/lab_programs.h"
@@ -31,6 +33,7 @@ struct experiment {
 static unsigned slice, slices = 1; /* every so-manieth attack, so that processes can share a run */
 static bool brief;                 /* leave out other layouts and programs */
 static double seconds = INFINITY;  /* after which no new trial begins */
+static unsigned first_trial;       /* its keys and chances are those of this number and on */
 
 static bool is_wanted(const struct experiment *e, size_t index) {
         return index % slices == slice && (!only || strstr(e->label, only)) && !(brief && (e->program || e->layout != LAYOUT_CSV));
@@ -75,7 +78,7 @@ static void detect_table(const struct lab_table *table, const struct experiment 
         for (unsigned n = 0; n < trials && now() - start < seconds; n++) {
                 struct trial t;
 
-                trial_begin(&t, table, &original, 1, n + 1);
+                trial_begin(&t, table, &original, 1, first_trial + n + 1);
                 for (size_t i = 0; i < count; i++)
                         if (is_wanted(&experiments[i], i))
                                 detect_one(&t, &experiments[i], &tallies[i]);
@@ -516,6 +519,8 @@ int main(int argc, char **argv) {
                         only = argv[i] + 7;
                 else if (sscanf(argv[i], "--slice=%u/%u", &slice, &slices) == 2 && slices > 0)
                         continue;
+                else if (strncmp(argv[i], "--first=", 8) == 0 && atoi(argv[i] + 8) > 0)
+                        first_trial = (unsigned)atoi(argv[i] + 8);
                 else if (strcmp(argv[i], "--brief") == 0)
                         brief = true;
                 else if (strncmp(argv[i], "--seconds=", 10) == 0 && atoi(argv[i] + 10) > 0)
