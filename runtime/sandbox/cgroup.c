@@ -15,6 +15,7 @@ enum {
         CGROUP2_MAGIC = 0x63677270,
         FILE_SIZE = 4096,
         MAX_LIMIT_TEXT = 64,
+        MAX_ATTEMPTS = 100,
 };
 
 /* The controllers of version 1 that a run gets a directory in; cpu last, because it is optional. */
@@ -263,7 +264,7 @@ static int set_v2(const struct gbx_cgroup *cgroup, const struct gbx_cgroup_limit
         return write_small(cgroup->directories[0], "cpu.max", text, err);
 }
 
-static int make_directory(struct gbx_cgroup *cgroup, size_t i, bool with_cpu, struct gbx_error *err) {
+static int try_directory(struct gbx_cgroup *cgroup, size_t i, bool with_cpu, struct gbx_error *err) {
         int r = 0;
 
         if (cgroup->version == 2)
@@ -290,6 +291,17 @@ static int make_directory(struct gbx_cgroup *cgroup, size_t i, bool with_cpu, st
         if (cgroup->entries[i] < 0)
                 return gbx_fail_errno(err, "cannot open '%s/tasks'", cgroup->paths[i]);
         return 0;
+}
+
+/* Between its making and its lock a directory looks like a leftover, which `gbx-sandbox gc` takes away. */
+static int make_directory(struct gbx_cgroup *cgroup, size_t i, bool with_cpu, struct gbx_error *err) {
+        int r = -ENOENT;
+
+        for (int attempt = 0; attempt < MAX_ATTEMPTS && r == -ENOENT; attempt++) {
+                gbx_close_fd(&cgroup->directories[i]);
+                r = try_directory(cgroup, i, with_cpu, err);
+        }
+        return r;
 }
 
 int gbx_cgroup_create(struct gbx_cgroup *cgroup, const struct gbx_cgroup_limits *limits, struct gbx_error *err) {

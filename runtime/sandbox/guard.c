@@ -92,6 +92,7 @@ int gbx_guard_start(struct gbx_guard *guard, struct gbx_run *run, bool with_netw
         guard->launcher = pidfd_open(getpid(), 0);
         if (guard->launcher < 0)
                 return gbx_fail_errno(err, "this kernel has no pidfd (Linux 5.3 has it)");
+        run->launcher = guard->launcher;
         guard->pid = clone(guard_main, stack + sizeof stack, CLONE_VM | CLONE_FILES | CLONE_PIDFD | SIGCHLD, guard,
                            &guard->pidfd);
         if (guard->pid < 0)

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,11 +30,15 @@ static int wait_for_launcher(struct gbx_run *run, struct gbx_error *err) {
         return n == sizeof go ? 0 : gbx_fail(err, -EPIPE, "the launcher has gone away");
 }
 
-/* Should the launcher die, we die. Asked for again whenever our user has changed, which undoes it. */
+/* Should the launcher die, we die. Asked for again whenever our user has changed, which undoes it; and it may have died
+ * before we asked. */
 static int follow_launcher(struct gbx_run *run, struct gbx_error *err) {
-        (void)run;
+        struct pollfd launcher = { .fd = run->launcher, .events = POLLIN };
+
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
                 return gbx_fail_errno(err, "cannot ask for the launcher's death");
+        if (poll(&launcher, 1, 0) != 0)
+                return gbx_fail(err, -ECHILD, "the launcher has gone away");
         return 0;
 }
 

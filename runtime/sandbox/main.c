@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,6 +150,16 @@ struct command {
         int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
+/* Descriptors 0 to 2 are the job's in the end: none of ours may come to lie there. */
+static int open_standard_descriptors(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        return fd < 0 ? -1 : close(fd);
+}
+
 int main(int argc, char **argv) {
         static const struct command commands[] = {
                 { "run", command_run },           { "explain", command_explain }, { "check", command_check },
@@ -156,6 +167,9 @@ int main(int argc, char **argv) {
                 { "order", command_order },
         };
 
+        if (open_standard_descriptors() < 0)
+                return GBX_EXIT_FAILED;
+        (void)signal(SIGCHLD, SIG_DFL); /* whoever ignores it hands that on, and nobody could be waited for */
         /* Otherwise jansson opens /dev/urandom to seed its tables; a spec is the caller's own, and its size is bounded. */
         json_object_seed(0x9e3779b9U ^ (size_t)getpid());
         for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)

@@ -17,7 +17,7 @@ MUSL := /usr/lib/$(patsubst %-gnu,%-musl,$(shell $(CC) -print-multiarch))
 LAUNCHER_START := -static-pie -nostdlib $(MUSL)/rcrt1.o $(MUSL)/crti.o $(shell $(CC) -print-file-name=crtbeginS.o)
 LAUNCHER_END := -Wl,--start-group $(MUSL)/libc.a $(shell $(CC) -print-libgcc-file-name) -Wl,--end-group \
 	$(shell $(CC) -print-file-name=crtendS.o) $(MUSL)/crtn.o
-LAUNCHER_SOURCES += runtime/sandbox/musl/fortify.c
+LAUNCHER_SOURCES += runtime/sandbox/musl/fortify.c runtime/sandbox/musl/relro.c
 # The kernel's and jansson's headers from where the system has them, behind musl's own.
 LAUNCHER_HEADERS := $(BUILD)/gen/musl-include
 LAUNCHER_CFLAGS := -Iruntime/sandbox/musl/include $(CFLAGS_ALL) -idirafter $(LAUNCHER_HEADERS)

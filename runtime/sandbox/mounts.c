@@ -43,7 +43,8 @@ int gbx_mounts_tmpfs(uint64_t bytes, uint64_t inodes, const char *mode, uint64_t
         return fd;
 }
 
-static int add_mount(struct gbx_run *run, const char *target, int mount, struct gbx_error *err);
+static int add_mount(struct gbx_run *run, const char *target, int mount, const struct gbx_spec_mount *given,
+                     struct gbx_error *err);
 
 static const struct {
         const char *path;
@@ -102,10 +103,10 @@ static int add_devices(struct gbx_run *run, struct gbx_error *err) {
 
         if (fd < 0)
                 return fd;
-        r = add_mount(run, "/dev", fd, err);
+        r = add_mount(run, "/dev", fd, NULL, err);
         if (r == 0)
                 r = fill_devices(run, fd, err);
-        if (r == 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
+        if (r == 0 && mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) < 0)
                 r = gbx_fail_errno(err, "cannot make /dev read-only (mount_setattr)");
         return r;
 }
@@ -118,6 +119,7 @@ static int bind_directory(const char *path, struct gbx_error *err) {
         return fd;
 }
 
+/* Of the whole tree: a mount that others made may bring more below it. */
 static int set_attributes(const struct gbx_run *run, const struct gbx_spec_mount *item, int fd,
                           struct gbx_error *err) {
         struct mount_attr attributes = { .attr_set = CLOSED | MOUNT_ATTR_NOSYMFOLLOW, .propagation = MS_PRIVATE };
@@ -136,25 +138,35 @@ static int set_attributes(const struct gbx_run *run, const struct gbx_spec_mount
                 attributes.attr_set &= MOUNT_ATTR_RDONLY;
         if (mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0)
                 return 0;
-        if (errno == EINVAL && item->kind != GBX_MOUNT_DIRECTORY && item->kind != GBX_MOUNT_TMPFS)
-                return gbx_fail(err, -EINVAL, "descriptor %d is not a detached mount of its own", fd);
         return gbx_fail_errno(err, "cannot set the mount's attributes (mount_setattr)");
 }
 
-/* The detached mount of one item of the spec, with its attributes. */
+/* A detached mount by descriptor. Whether it is attached somewhere shows only when init moves it; until then it keeps
+ * its attributes, for an attached one is the host's own. */
+static int take_given(const struct gbx_spec_mount *item, struct gbx_error *err) {
+        struct statx status;
+        int fd;
+
+        if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0)
+                return gbx_fail_errno(err, "cannot look at descriptor %d", item->fd);
+        if (!(status.stx_attributes_mask & status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+                return gbx_fail(err, -EINVAL, "descriptor %d is not a detached mount of its own", item->fd);
+        fd = fcntl(item->fd, F_DUPFD_CLOEXEC, 0);
+        return fd < 0 ? gbx_fail_errno(err, "cannot duplicate descriptor %d", item->fd) : fd;
+}
+
+/* The detached mount of one item of the spec, with its attributes unless others made it. */
 static int make_mount(struct gbx_run *run, const struct gbx_spec_mount *item, struct gbx_error *err) {
         gbx_auto(gbx_close_fd) int fd = -1;
         int r;
 
-        if (item->kind == GBX_MOUNT_TMPFS)
-                fd = gbx_mounts_tmpfs(item->bytes, item->inodes, "1777", 0, &run->layers.noswap, err);
-        else if (item->kind == GBX_MOUNT_DIRECTORY)
-                fd = bind_directory(item->directory, err);
-        else
-                fd = fcntl(item->fd, F_DUPFD_CLOEXEC, 3);
+        if (item->kind == GBX_MOUNT_DETACHED)
+                return take_given(item, err);
+        fd = item->kind == GBX_MOUNT_TMPFS
+                     ? gbx_mounts_tmpfs(item->bytes, item->inodes, "1777", 0, &run->layers.noswap, err)
+                     : bind_directory(item->directory, err);
         if (fd < 0)
-                return item->kind == GBX_MOUNT_DETACHED ? gbx_fail_errno(err, "cannot duplicate descriptor %d", item->fd)
-                                                        : fd;
+                return fd;
         r = set_attributes(run, item, fd, err);
         return r < 0 ? r : gbx_take_fd(&fd);
 }
@@ -180,10 +192,11 @@ static int find_place(struct gbx_run *run, const char *target, struct gbx_error 
         return gbx_fail_errno(err, "image: cannot open '%s'", target);
 }
 
-static int add_mount(struct gbx_run *run, const char *target, int mount, struct gbx_error *err) {
+static int add_mount(struct gbx_run *run, const char *target, int mount, const struct gbx_spec_mount *given,
+                     struct gbx_error *err) {
         struct gbx_run_mount *entry = &run->mounts[run->mount_count];
 
-        *entry = (struct gbx_run_mount){ .target = target, .mount = mount, .place = -1 };
+        *entry = (struct gbx_run_mount){ .target = target, .given = given, .mount = mount, .place = -1 };
         run->mount_count++;
         if (is_nested(&run->spec, target))
                 return 0;
@@ -214,7 +227,7 @@ int gbx_mounts_prepare(struct gbx_run *run, struct gbx_error *err) {
 
                 if (mount < 0 && item->kind != GBX_MOUNT_LATER)
                         return gbx_context(err, mount, "mounts[%zu] (%s)", i, item->target);
-                r = add_mount(run, item->target, mount, err);
+                r = add_mount(run, item->target, mount, item->kind == GBX_MOUNT_DETACHED ? item : NULL, err);
                 if (r < 0)
                         return gbx_context(err, r, "mounts[%zu] (%s)", i, item->target);
         }
@@ -285,6 +298,11 @@ int gbx_mounts_attach(struct gbx_run *run, struct gbx_error *err) {
                                 return nested;
                 }
                 r = put(entry->mount, entry->place < 0 ? nested : entry->place, entry->target, err);
+                if (r == -EINVAL && entry->given)
+                        return gbx_fail(err, r, "mounts (%s): descriptor %d is not a detached mount of its own",
+                                        entry->target, entry->given->fd);
+                if (r == 0 && entry->given)
+                        r = set_attributes(run, entry->given, entry->mount, err);
         }
         return r;
 }

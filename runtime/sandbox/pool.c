@@ -11,21 +11,24 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 enum {
         BACKLOG = 1024,
         QUIET_US = 20 * 1000,
+        PAUSE_US = 100 * 1000,
+        LEAST_OPEN_FILES = 64, /* the filter's listener takes a number before init's own descriptors are closed */
+        ORDER_WAIT_MS = 10 * 1000, /* from connecting to the order */
+        CLEANING_NICENESS = 5,
         EXIT_USED = 0,
         EXIT_NOT_PREPARED = 1,
 };
@@ -40,21 +43,37 @@ struct pool {
 static int make_listener(const char *path, struct gbx_error *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         gbx_auto(gbx_close_fd) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        struct stat status;
         mode_t mask;
         int r;
 
         if (fd < 0)
                 return gbx_fail_errno(err, "cannot make a socket");
-        if (strlen(path) >= sizeof address.sun_path)
-                return gbx_fail(err, -EINVAL, "--socket: '%s' is longer than %zu bytes", path, sizeof address.sun_path - 1);
+        if (!*path || strlen(path) >= sizeof address.sun_path) /* an empty one would be open to everybody (unix(7)) */
+                return gbx_fail(err, -EINVAL, "--socket: '%s' is not a path of 1 to %zu bytes", path,
+                                sizeof address.sun_path - 1);
         memcpy(address.sun_path, path, strlen(path));
-        (void)unlink(path);
+        /* Only what a killed pool left is taken away: a socket that nobody listens on. */
+        if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) &&
+            connect(fd, (struct sockaddr *)&address, sizeof address) < 0 && errno == ECONNREFUSED)
+                (void)unlink(path);
         mask = umask(0177);
         r = bind(fd, (struct sockaddr *)&address, sizeof address);
         (void)umask(mask);
         if (r < 0 || listen(fd, BACKLOG) < 0)
                 return gbx_fail_errno(err, "--socket: cannot listen on '%s'", path);
         return gbx_take_fd(&fd);
+}
+
+/* A listener that was handed over: one that is none, or that does not wait, would have the pool spin. */
+static int check_listener(int fd, struct gbx_error *err) {
+        int listening = 0, type = 0, flags = fcntl(fd, F_GETFL);
+        socklen_t size = sizeof listening;
+
+        if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || !listening || type != SOCK_SEQPACKET)
+                return gbx_fail(err, -EINVAL, "--listen-fd: descriptor %d is not a listening SOCK_SEQPACKET socket", fd);
+        return fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? gbx_fail_errno(err, "--listen-fd: cannot set it to wait") : 0;
 }
 
 static int check_spec(struct pool *pool, struct gbx_error *err) {
@@ -64,9 +83,14 @@ static int check_spec(struct pool *pool, struct gbx_error *err) {
                 return gbx_fail(err, -EINVAL, "network: the sandboxes of a pool have no network");
         if (strcmp(spec->cwd, "/") != 0)
                 return gbx_fail(err, -EINVAL, "cwd: only '/' in a pool");
+        if (spec->limits.open_files < LEAST_OPEN_FILES)
+                return gbx_fail(err, -EINVAL, "limits.open_files: at least %d in a pool", LEAST_OPEN_FILES);
         for (size_t i = 0; i < spec->mount_count; i++) {
                 const struct gbx_spec_mount *mount = &spec->mounts[i];
 
+                if (mount->kind == GBX_MOUNT_DIRECTORY && mount->writable)
+                        return gbx_fail(err, -EINVAL, "mounts[%zu].writable: the jobs of a pool would share the directory; "
+                                                      "make it a tmpfs, or 'later'", i);
                 if (mount->kind == GBX_MOUNT_DETACHED)
                         return gbx_fail(err, -EINVAL, "mounts[%zu].fd: a mount has one place; a pool's jobs bring "
                                                       "theirs ('later')", i);
@@ -122,13 +146,13 @@ static int answer_result(int connection, const struct gbx_run *run, const struct
         return r < 0 ? r : gbx_channel_send_all(connection, text.data, text.size, fds, count, err);
 }
 
-/* No process of the job is left: what remains can wait for a processor that nobody else wants, so that a burst of jobs
- * is answered first. */
-static void clean_when_idle(struct gbx_run *run, struct gbx_guard *guard) {
-        const struct sched_param none = {};
+/* No process of the job is left: what remains can stand back a little, so that a burst of jobs is answered first. No
+ * more than a little, for the kernel removes a cgroup under a lock that the whole host shares: at SCHED_IDLE beside a
+ * busy job it was held for seconds. */
+static void clean_after_answer(struct gbx_run *run, struct gbx_guard *guard) {
         struct gbx_error err = {};
 
-        (void)syscall(SYS_sched_setscheduler, 0, SCHED_IDLE, &none); /* musl's function only fails */
+        (void)setpriority(PRIO_PROCESS, 0, CLEANING_NICENESS);
         if (gbx_run_clean(run, guard, 0, &err) < 0)
                 (void)fprintf(stderr, "gbx-sandbox: %s\n", err.message);
 }
@@ -137,10 +161,13 @@ static void clean_when_idle(struct gbx_run *run, struct gbx_guard *guard) {
 static int serve(struct gbx_run *run, struct gbx_guard *guard, int connection, struct gbx_error *err) {
         static struct gbx_outcome outcome;
         static char text[GBX_ORDER_LIMIT];
+        struct pollfd waiting = { .fd = connection, .events = POLLIN };
         int fds[GBX_ORDER_DESCRIPTORS], count, r;
         uint64_t started_us = 0;
         size_t size = 0;
 
+        if (poll(&waiting, 1, ORDER_WAIT_MS) == 0)
+                return gbx_fail(err, -ETIMEDOUT, "no order came within %d s", ORDER_WAIT_MS / 1000);
         count = gbx_channel_receive_message(connection, text, sizeof text, &size, fds, GBX_ORDER_DESCRIPTORS, err);
         r = count < 0 ? count : gbx_order_parse(run->order, &run->spec, text, size, (size_t)count, err);
         if (r == 0) {
@@ -161,7 +188,7 @@ static int serve(struct gbx_run *run, struct gbx_guard *guard, int connection, s
         if (r < 0)
                 return gbx_run_clean(run, guard, r, err);
         (void)shutdown(connection, SHUT_RDWR); /* the client need not wait for our end to see that of the answer */
-        clean_when_idle(run, guard);
+        clean_after_answer(run, guard);
         return 0;
 }
 
@@ -204,11 +231,15 @@ static int keep_sandbox(struct pool *pool) {
         do
                 connection = accept4(pool->listener, NULL, NULL, SOCK_CLOEXEC);
         while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
-        r = connection < 0 ? gbx_fail_errno(&err, "cannot accept a connection") : serve(&run, &guard, connection, &err);
+        if (connection < 0) {
+                perror("gbx-sandbox: cannot accept a connection");
+                end_unused(&run, &guard);
+                return EXIT_NOT_PREPARED;
+        }
+        r = serve(&run, &guard, connection, &err);
         if (r < 0) {
                 end_unused(&run, &guard);
-                if (connection >= 0)
-                        (void)answer_error(connection, &err);
+                (void)answer_error(connection, &err);
         }
         return EXIT_USED;
 }
@@ -237,12 +268,13 @@ static int fill(struct pool *pool, unsigned size, struct gbx_error *err) {
 
 static int wait_for_all(int ready, unsigned size, struct gbx_error *err) {
         for (unsigned i = 0; i < size;) {
-                char word;
-                ssize_t n = read(ready, &word, 1);
+                struct pollfd waiting = { .fd = ready, .events = POLLIN };
+                bool lost = waitpid(-1, NULL, WNOHANG) > 0; /* killed before it could say anything */
+                char word = '-';
 
-                if (n < 0 && errno == EINTR)
+                if (!lost && poll(&waiting, 1, PAUSE_US / 1000) <= 0)
                         continue;
-                if (n != 1 || word != '+')
+                if (lost || read(ready, &word, 1) != 1 || word != '+')
                         return gbx_fail(err, -ECHILD, "the pool's sandboxes cannot be prepared");
                 i++;
         }
@@ -263,7 +295,7 @@ static int keep_full(struct pool *pool, unsigned size, struct gbx_error *err) {
                         return gbx_fail_errno(err, "cannot wait for the pool's sandboxes");
                 if (pid > 0) {
                         if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_USED)
-                                (void)usleep(100 * 1000); /* it said why; not so often that it floods */
+                                (void)usleep(PAUSE_US); /* it said why; not so often that it floods */
                         missing++;
                         last_us = gbx_monotonic_us();
                         continue;
@@ -273,6 +305,10 @@ static int keep_full(struct pool *pool, unsigned size, struct gbx_error *err) {
                         continue;
                 }
                 r = start_sandbox(pool, err);
+                if (r == -EAGAIN || r == -ENOMEM) { /* the host has no room now; the jobs that run go on */
+                        (void)usleep(PAUSE_US);
+                        continue;
+                }
                 if (r < 0)
                         return r;
                 missing--;
@@ -305,6 +341,8 @@ int gbx_pool(const char *spec_path, const char *path, int listener, unsigned siz
 
         if (r == 0)
                 r = check_spec(&pool, &err);
+        if (r == 0 && listener >= 0)
+                r = check_listener(listener, &err);
         if (r == 0 && listener < 0) {
                 r = make_listener(path, &err);
                 pool.listener = r;

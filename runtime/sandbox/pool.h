@@ -7,9 +7,9 @@
  * socket; whoever connects gets one of them, sends an order (order.h) and
  * receives the result, with the descriptors of the spec's writable tmpfs
  * mounts (in the spec's order) beside it. A sandbox is used for one job and
- * then removed, after the answer and in processor time that nobody else wants
- * (SCHED_IDLE), so that a burst of jobs is answered first; the pool makes
- * another. Nothing of one job reaches the next.
+ * then removed, after the answer and a little behind others, so that a burst
+ * of jobs is answered first; the pool makes another. Nothing of one job
+ * reaches the next. Whoever connects has ten seconds to send its order.
  *
  * An order that cannot be carried out is answered with {"error": "..."}.
  * When the pool is killed its sandboxes go with it.

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-enum { DESCRIPTORS_NEEDED = GBX_EXEC_DESCRIPTOR + 1 };
+enum { DESCRIPTORS_NEEDED = GBX_EXEC_DESCRIPTOR + 1, DESCRIPTORS_WANTED = 64 * 1024 };
 
 /* A memory image of the job must not reach the host, not even through a core_pattern that is a pipe (core(5)):
  * a limit of 0 stops files, and a limit of 1 is what the kernel takes as "no pipe either". */
@@ -38,18 +38,19 @@ static int check_core_pattern(struct gbx_run *run, struct gbx_error *err) {
         return 0;
 }
 
-/* Init keeps its own descriptors at fixed high places. */
+/* Init keeps its own descriptors at fixed high places. And the kernel counts those on their way through sockets against
+ * the sender's limit, all of a user's together, so a pool needs more. */
 static int raise_descriptor_limit(struct gbx_error *err) {
         struct rlimit limit;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
                 return gbx_fail_errno(err, "cannot read RLIMIT_NOFILE");
-        if (limit.rlim_cur >= DESCRIPTORS_NEEDED)
+        if (limit.rlim_cur >= DESCRIPTORS_WANTED)
                 return 0;
         if (limit.rlim_max < DESCRIPTORS_NEEDED)
                 return gbx_fail(err, -EMFILE, "RLIMIT_NOFILE: at least %d descriptors are needed (ulimit -Hn)",
                                 DESCRIPTORS_NEEDED);
-        limit.rlim_cur = DESCRIPTORS_NEEDED;
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS_WANTED ? limit.rlim_max : DESCRIPTORS_WANTED;
         return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? gbx_fail_errno(err, "cannot set RLIMIT_NOFILE") : 0;
 }
 

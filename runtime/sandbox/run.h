@@ -32,6 +32,7 @@ enum {
 /* A detached mount and the directory (or file) that it goes over. */
 struct gbx_run_mount {
         const char *target;
+        const struct gbx_spec_mount *given; /* made by others: restricted once it is attached, see mounts.c; or NULL */
         int mount;
         int place; /* O_PATH; -1: opened below the root when the mounts before it are in place */
 };
@@ -73,6 +74,7 @@ struct gbx_run {
 
         int go[2];      /* an eventfd, in [0]: the launcher tells init that its ids are mapped */
         int channel[2]; /* socket pair: init hands over the listener of the filter */
+        int launcher;   /* pidfd of the launcher */
         pid_t init;
         int init_pidfd;
         int listener; /* of the filter, where it was loaded ahead of the job (a pool); -1 otherwise */
