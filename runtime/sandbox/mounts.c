@@ -106,7 +106,7 @@ static int add_devices(struct gbx_run *run, struct gbx_error *err) {
         r = add_mount(run, "/dev", fd, NULL, err);
         if (r == 0)
                 r = fill_devices(run, fd, err);
-        if (r == 0 && mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) < 0)
+        if (r == 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
                 r = gbx_fail_errno(err, "cannot make /dev read-only (mount_setattr)");
         return r;
 }
@@ -136,7 +136,7 @@ static int set_attributes(const struct gbx_run *run, const struct gbx_spec_mount
                 attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
         if (gbx_layer_off(&run->spec, GBX_LAYER_MOUNT_FLAGS))
                 attributes.attr_set &= MOUNT_ATTR_RDONLY;
-        if (mount_setattr(fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0)
+        if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes, sizeof attributes) == 0)
                 return 0;
         return gbx_fail_errno(err, "cannot set the mount's attributes (mount_setattr)");
 }
@@ -147,9 +147,9 @@ static int take_given(const struct gbx_spec_mount *item, struct gbx_error *err) 
         struct statx status;
         int fd;
 
-        if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0)
-                return gbx_fail_errno(err, "cannot look at descriptor %d", item->fd);
-        if (!(status.stx_attributes_mask & status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+        /* Said early where the kernel tells (Linux 5.8); init's move_mount(2) refuses it in any case. */
+        if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) == 0 &&
+            (status.stx_attributes_mask & ~status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
                 return gbx_fail(err, -EINVAL, "descriptor %d is not a detached mount of its own", item->fd);
         fd = fcntl(item->fd, F_DUPFD_CLOEXEC, 0);
         return fd < 0 ? gbx_fail_errno(err, "cannot duplicate descriptor %d", item->fd) : fd;

@@ -150,6 +150,46 @@ PYTHON
         done
 }
 
+@test "a pool takes no socket that is open to everybody, no file's place, no listener that is none" {
+        sandbox=$build/gbx-sandbox
+        run "$sandbox" pool "$dir/spec.json" --socket ""
+        [ "$status" -eq 2 ]
+        [[ $output == *"--socket: '' is not a path"* ]]
+        echo kept >"$dir/file"
+        run "$sandbox" pool "$dir/spec.json" --socket "$dir/file"
+        echo "$output"
+        [ "$status" -eq 1 ]
+        [ "$(cat "$dir/file")" = kept ]
+        run timeout 5 "$sandbox" pool "$dir/spec.json" --socket "$dir/socket" # a living pool's
+        echo "$output"
+        [ "$status" -eq 1 ]
+        run "$sandbox" order --socket "$dir/socket" -- /bin/probe exit 4
+        [ "$status" -eq 4 ]
+        run timeout 5 "$sandbox" pool "$dir/spec.json" --listen-fd 0 </dev/null
+        [ "$status" -eq 2 ]
+        [[ $output == *"--listen-fd: descriptor 0 is not a listening"* ]]
+        sed 's|"tmpfs":{[^}]*}|"directory":"/tmp","writable":true|' "$dir/spec.json" >"$dir/shared.json"
+        run timeout 5 "$sandbox" pool "$dir/shared.json" --socket "$dir/other"
+        echo "$output"
+        [ "$status" -eq 2 ]
+        [[ $output == *"mounts[1].writable"* ]]
+}
+
+@test "a client that stays silent loses its sandbox, not the pool" {
+        python3 - "$dir/socket" <<'PYTHON'
+import socket, sys, time
+began = time.monotonic()
+silent = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(4)]
+for s in silent:
+    s.connect(sys.argv[1])
+answers = [s.recv(4096) for s in silent]
+assert all(b"no order came within 10 s" in a for a in answers), answers
+assert time.monotonic() - began < 60
+PYTHON
+        run "$build/gbx-sandbox" order --socket "$dir/socket" -- /bin/probe exit 4
+        [ "$status" -eq 4 ]
+}
+
 @test "a job ends with the client that ordered it" {
         "$build/gbx-sandbox" order --socket "$dir/socket" -- /bin/probe sleep 60000 3>&- &
         client=$!

@@ -255,6 +255,65 @@ PYTHON
         [[ $output == *'image.fd: descriptor 20 is no mounted image'* ]]
 }
 
+@test "a mount that others made is restricted with all that lies below it, and an attached one is refused unchanged" {
+        mkdir -p "$dir"/tree/sub "$dir/image/data"
+        cat >"$dir/with-tree" <<'PYTHON'
+import ctypes, os, sys
+OPEN_TREE_CLONE, AT_RECURSIVE = 1, 0x8000
+mount = ctypes.CDLL(None, use_errno=True).syscall(428, -100, sys.argv[1].encode(), OPEN_TREE_CLONE | AT_RECURSIVE)
+assert mount >= 0, os.strerror(ctypes.get_errno())
+os.dup2(mount, 20, inheritable=True)
+os.execv(sys.argv[2], sys.argv[2:])
+PYTHON
+        MOUNTS='[{"target":"/data","fd":20}]' ARGV="mounts write /data/x write /data/sub/x" spec >"$dir/spec"
+        run unshare -m bash -c 'mount -t tmpfs -o mode=1777 none "$1/tree" && mkdir -m 1777 "$1/tree/sub" &&
+                mount -t tmpfs -o mode=1777 none "$1/tree/sub" &&
+                python3 "$1/with-tree" "$1/tree" "$2" run "$1/spec"' sh "$dir" "$sandbox"
+        echo "$output"
+        [ "$status" -eq 0 ]
+        for place in /data /data/sub; do
+                attributes=$(awk -v place=$place '$5 == place { print $6 }' <<<"$output")
+                for attribute in ro nosuid nodev noexec nosymfollow; do [[ ,$attributes, == *,$attribute,* ]]; done
+        done
+        [[ $output != *'/data/x: ok'* && $output != *'/data/sub/x: ok'* ]]
+
+        run unshare -m bash -c 'mount -t tmpfs -o mode=1777 none "$1/tree" && exec 20<"$1/tree"
+                "$2" run "$1/spec"; echo "status $?"; awk -v place="$1/tree" "\$5 == place" /proc/self/mountinfo' sh "$dir" "$sandbox"
+        echo "$output"
+        [[ $output == *'descriptor 20 is not a detached mount of its own'* && $output == *$'\nstatus 1\n'* ]]
+        [[ $(tail -1 <<<"$output") == *"$dir/tree rw,relatime"* ]]
+}
+
+@test "closed standard descriptors and ignored signals of the caller reach no job" {
+        ARGV="descriptors" MORE=',"stdout":9' spec >"$dir/spec"
+        (exec 9>"$dir/out" <&- >&- 2>&- && exec "$sandbox" run "$dir/spec")
+        cat "$dir/out"
+        [ "$(sed -n 1p "$dir/out")" = "descriptor 0: /dev/null" ]
+        [ "$(sed -n 3p "$dir/out")" = "descriptor 2: /dev/null" ]
+        ARGV="exit 5" spec >"$dir/spec"
+        run bash -c "trap '' CHLD; exec '$sandbox' run '$dir/spec'"
+        echo "$output"
+        [ "$status" -eq 5 ]
+}
+
+@test "a digest is remembered for files that only root can have changed, and for none in memory" {
+        [ "$(id -u)" -eq 0 ] || skip "only root keeps records"
+        kept() { # FILE: runs it, then tells whether a record was kept
+                digest=$(sha256sum "$1" | cut -d' ' -f1)
+                image="{\"file\":\"$1\",\"digest\":\"sha256:$digest\"}" ARGV="exit 0" spec >"$dir/spec"
+                "$sandbox" run "$dir/spec" || return 2
+                [ -e "/run/glovebox-images/sha256:$digest" ]
+        }
+        make() { date +%N >"$dir/image/bin/unique" && rm -f "$1" && mksquashfs "$dir/image" "$1" -quiet -no-progress -all-root >/dev/null; }
+        memory=$(mktemp -u /dev/shm/gbx-image-XXXXXX)
+        disk=$(mktemp -u /var/tmp/gbx-image-XXXXXX)
+        make "$disk" && kept "$disk"
+        make "$disk" && chmod 666 "$disk" && ! kept "$disk"
+        make "$disk" && chown 65534 "$disk" && ! kept "$disk"
+        make "$memory" && ! kept "$memory"
+        rm -f "$memory" "$disk"
+}
+
 @test "an ordinary user is refused by the missing layer's name, and runs jobs when he has what it takes" {
         [ "$(id -u)" -eq 0 ] || skip "only root can prepare this"
         as_nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }

@@ -42,6 +42,18 @@ static void list(const char *path) {
                 (void)closedir(directory);
 }
 
+/* Where the standard descriptors lead. */
+static void print_descriptors(void) {
+        for (int fd = 0; fd <= 2; fd++) {
+                char path[32], target[256];
+                ssize_t n;
+
+                (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+                n = readlink(path, target, sizeof target);
+                printf("descriptor %d: %.*s\n", fd, n < 0 ? 6 : (int)n, n < 0 ? "closed" : target);
+        }
+}
+
 /* TCP to port 80 of an IPv4 address: says "ping" and prints the answer. */
 static void connect_to(const char *text) {
         struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(80) };
@@ -75,6 +87,10 @@ int main(int argc, char **argv) {
                         connect_to(next), i++;
                 else if (strcmp(argv[i], "status") == 0)
                         print_file("/proc/self/status");
+                else if (strcmp(argv[i], "mounts") == 0)
+                        print_file("/proc/self/mountinfo");
+                else if (strcmp(argv[i], "descriptors") == 0)
+                        print_descriptors();
                 else if (strcmp(argv[i], "sleep") == 0)
                         (void)sleep((unsigned)strtoul(next, NULL, 10)), i++;
                 else if (strcmp(argv[i], "exit") == 0)

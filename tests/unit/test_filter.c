@@ -129,6 +129,10 @@ static const struct row rows[] = {
         { PROFILES(single), SYS_mmap, { 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE }, ALLOW },
         { PROFILES(single), SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE }, REPORT },
         { PROFILES(single), SYS_mprotect, { 0, 4096, PROT_READ | PROT_EXEC }, REPORT },
+        /* E13: huge pages, which no limit on memory counts */
+        { PROFILES(all), SYS_mmap, { 0, 1 << 21, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS }, ALLOW },
+        { PROFILES(all), SYS_mmap, { 0, 1 << 21, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB }, REPORT },
+        { PROFILES(all), SYS_mmap, { 0, 1 << 21, PROT_READ, MAP_SHARED | MAP_ANONYMOUS | MAP_HUGETLB | 21 << 26 }, REPORT },
         { PROFILES(all), SYS_memfd_create, {}, REPORT },
         { PROFILES(all), SYS_pkey_mprotect, {}, REPORT },
         /* E04: namespaces */
