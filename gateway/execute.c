@@ -18,6 +18,8 @@ enum {
         JOB_BYTES = 80 * 1024 * 1024, /* program, parameters, schemas */
         JOB_FILES = 256,
         TMP_FILES = 256,
+        ETC_SLACK = 16 * 1024,
+        ETC_FILES = 8,
         DUMMY_BYTES = 64 * 1024 * 1024, /* the most that one twin may take */
         PROGRESS_LIMIT = 1024 * 1024,
         STREAM_LIMIT = 1024 * 1024,
@@ -221,17 +223,34 @@ static int prepare_job(const struct gbx_execution *execution, struct gbx_deliver
         return 0;
 }
 
-/* An /etc of its own, so that a program finds the names of its flows without DNS. */
-static int prepare_hosts(const char *hosts, struct gbx_delivery **ret, struct gbx_error *err) {
+/* Where programs look for a trust store that no variable tells them of. Copies are links, for no symlink of a mount is
+ * followed in the sandbox. */
+static int put_trust_store(int etc, const char *trust, struct gbx_error *err) {
+        static const char bundle[] = "ssl/certs/ca-certificates.crt";
+        int r;
+
+        if (mkdirat(etc, "ssl", 0755) < 0 || mkdirat(etc, "ssl/certs", 0755) < 0)
+                return gbx_fail_errno(err, "cannot create /etc/ssl");
+        r = put_file(etc, bundle, 0444, trust, strlen(trust), err);
+        if (r < 0)
+                return r;
+        return linkat(etc, bundle, etc, "ssl/cert.pem", 0) < 0 ? gbx_fail_errno(err, "cannot create /etc/ssl/cert.pem") : 0;
+}
+
+/* An /etc of its own, so that a program finds the names of its flows without DNS, and whom to trust. */
+static int prepare_etc(const struct gbx_execution *execution, struct gbx_delivery **ret, struct gbx_error *err) {
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *etc = NULL;
-        int r = gbx_delivery_new(&etc, GBX_DELIVERY_DATA, (struct gbx_delivery_limits){ strlen(hosts) + 8192, 4 }, err);
+        size_t size = strlen(execution->hosts) + (execution->trust ? strlen(execution->trust) : 0);
+        int r = gbx_delivery_new(&etc, GBX_DELIVERY_DATA, (struct gbx_delivery_limits){ size + ETC_SLACK, ETC_FILES }, err);
 
         if (r >= 0)
-                r = put_file(gbx_delivery_mount_fd(etc), "hosts", 0444, hosts, strlen(hosts), err);
+                r = put_file(gbx_delivery_mount_fd(etc), "hosts", 0444, execution->hosts, strlen(execution->hosts), err);
+        if (r >= 0 && execution->trust)
+                r = put_trust_store(gbx_delivery_mount_fd(etc), execution->trust, err);
         if (r >= 0)
                 r = gbx_delivery_seal(etc, err);
         if (r < 0)
-                return gbx_context(err, r, "/etc/hosts");
+                return gbx_context(err, r, "/etc");
         *ret = gbx_take_ptr(etc);
         return 0;
 }
@@ -295,7 +314,7 @@ static json_t *make_network(const struct gbx_execution *execution, const struct 
         return json_pack("{s:s, s:i, s:i}", "mode", "fd", "fd", execution->network, "notify_connect_fd", execution->connects);
 }
 
-static json_t *add_hosts_mount(json_t *spec, int mount) {
+static json_t *add_etc_mount(json_t *spec, int mount) {
         if (spec && mount >= 0 &&
             json_array_append_new(json_object_get(spec, "mounts"), json_pack("{s:s, s:i}", "target", "/etc", "fd", mount)) < 0) {
                 json_decref(spec);
@@ -311,7 +330,7 @@ static json_t *make_spec(const struct gbx_execution *execution, const struct eng
 
         if (environment && execution->environment)
                 (void)json_object_update((json_t *)environment, (json_t *)(uintptr_t)execution->environment);
-        return add_hosts_mount(json_pack(
+        return add_etc_mount(json_pack(
                 "{s:i, s:s, s:{s:s, s:s}, s:o, s:o, s:s,"
                 " s:[{s:s, s:i}, {s:s, s:i, s:b}, {s:s, s:i, s:b}, {s:s, s:{s:I, s:i}}],"
                 " s:{s:i}, s:n, s:i, s:i,"
@@ -392,7 +411,7 @@ int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_resu
         if (r >= 0)
                 r = prepare_job(execution, &job, &entry, err);
         if (r >= 0 && execution->hosts && redirected(execution, engine))
-                r = prepare_hosts(execution->hosts, &etc, err);
+                r = prepare_etc(execution, &etc, err);
         if (r >= 0)
                 r = gbx_delivery_new(&result.out, GBX_DELIVERY_OUTPUT,
                                      (struct gbx_delivery_limits){ execution->limits.output_bytes, execution->limits.output_files }, err);

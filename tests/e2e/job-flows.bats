@@ -32,13 +32,21 @@ static int fetch(const char *request) {
         close(fd);
         return atoi(answer + 9);
 }
+/* The trust store is where programs look that read no variable. */
+static int same(const char *a, const char *b) {
+        FILE *first = fopen(a, "r"), *second = fopen(b, "r");
+        int c = -1, bytes = 0;
+        while (first && second && (c = getc(first)) == getc(second) && c != EOF) bytes++;
+        return first && second && c == EOF && bytes > 100;
+}
 int main(void) {
         struct sockaddr_in outside = { .sin_family = AF_INET, .sin_port = htons(80), .sin_addr.s_addr = htonl(0x5db8d822) };
         int allowed = fetch("GET http://plain.test/v1/hello HTTP/1.1\r\nHost: plain.test\r\nConnection: close\r\n\r\n");
         int forbidden = fetch("GET http://evil.test/ HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n");
         int datagram = socket(AF_INET, SOCK_DGRAM, 0), raw = socket(AF_INET, SOCK_RAW, 1);
         int direct = connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&outside, sizeof outside);
-        return allowed == 200 && forbidden == 403 && datagram < 0 && raw < 0 && direct < 0 ? 0 : 1;
+        return allowed == 200 && forbidden == 403 && datagram < 0 && raw < 0 && direct < 0 &&
+               same("/etc/ssl/certs/ca-certificates.crt", getenv("SSL_CERT_FILE")) && same("/etc/ssl/cert.pem", "/job/trust.pem") ? 0 : 1;
 }
 END
         gcc -static -O1 -o "$FOLDER/fetch" "$FOLDER/fetch.c"
