@@ -280,7 +280,7 @@ int gbx_layer_collect(const struct gbx_plan *plan, const struct gbx_mark_keys *k
         const struct collection c = { plan, keys, view, everywhere, cells, zeros };
         const uint32_t limit = (uint32_t)(UINT32_MAX / plan->gamma);
         gbx_auto(gbx_buffer_free) struct gbx_buffer key = {};
-        bool usable[GBX_LAYER_MAX];
+        bool usable[GBX_LAYER_MAX] = {};
         int r;
 
         if (!zeros)

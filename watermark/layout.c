@@ -240,7 +240,7 @@ static int pass_prose(struct pass *pass, size_t size, struct gbx_error *err) {
 
         if (r < 0)
                 return r;
-        for (size_t line = 0; (r = gbx_csv_next(csv, &row, NULL)) > 0; line++) {
+        for (size_t line = 0; gbx_csv_next(csv, &row, NULL) > 0; line++) {
                 for (size_t i = 0; line == 0 && i < row.count && i < gbx_array_size(pass->columns); i++)
                         pass->columns[i] = is_prose(pass->record, row.fields[i].data);
                 r = line > 0 ? pass_row(pass, &row, err) : 0;

@@ -26,7 +26,10 @@ static void plain_name(const char *name, char *ret, size_t size) {
         if (*name == '/' && last[1] && strcmp(last, "/*") != 0)
                 name = last + 1;
         for (; *name && n + 1 < size; name++) {
-                char c = *name >= 'A' && *name <= 'Z' ? (char)(*name | 0x20) : *name;
+                char c = *name;
+
+                if (c >= 'A' && c <= 'Z')
+                        c = (char)(c | 0x20);
 
                 if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c & 0x80))
                         ret[n++] = c;
@@ -120,9 +123,9 @@ static double likeness(const struct matcher *m, unsigned column, const struct gb
         return gbx_sketch_likeness(&c->sketch, sketch_limit(c), profile);
 }
 
-/* 1.234 in a column of whole numbers is one thousand and more. */
-static char unscaled_separator(const struct matcher *m, unsigned column, size_t theirs) {
-        if (m->plan->columns[column].type != GBX_MARK_INTEGER)
+/* 1.234 in a column of whole numbers is one thousand and more, unless the column is scaled. */
+static char separator_of(const struct matcher *m, unsigned column, size_t theirs, int shift) {
+        if (m->plan->columns[column].type != GBX_MARK_INTEGER || shift != 0)
                 return m->separators[theirs];
         return gbx_suspect_integer_separator(m->table, theirs, m->separators[theirs]);
 }
@@ -136,7 +139,7 @@ static int find_shift(const struct matcher *m, unsigned column, int *ret) {
                 for (int shift = -far; shift <= far; shift += far ? 2 * far : 1) {
                         gbx_auto(gbx_column_profile_free) struct gbx_column_profile profile = {};
                         double found;
-                        char separator = far == 0 ? unscaled_separator(m, column, theirs) : m->separators[theirs];
+                        char separator = separator_of(m, column, theirs, shift);
                         int r = look_at(m, theirs, separator, shift, false, UINT32_MAX, &profile);
 
                         if (r < 0)
@@ -354,9 +357,8 @@ int gbx_match_view(struct gbx_view *view, const struct gbx_plan *plan, const str
                 found += view->columns[i].column >= 0;
                 if (view->columns[i].column < 0)
                         continue;
-                view->columns[i].separator = view->columns[i].shift == 0
-                                                     ? unscaled_separator(&m, i, (size_t)view->columns[i].column)
-                                                     : separators[view->columns[i].column];
+                view->columns[i].separator =
+                        separator_of(&m, i, (size_t)view->columns[i].column, view->columns[i].shift);
         }
         *ret_found = found;
         return 0;

@@ -76,13 +76,16 @@ static void put_frame(struct plot *plot) {
             "font-family=\"system-ui, sans-serif\" font-size=\"13\" fill=\"#334155\">\n"
             "<title>Scores of the releases tested by a trace</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n",
             WIDTH, HEIGHT, WIDTH, HEIGHT);
-        for (double y = ceil(plot->low / step) * step; y <= plot->high; y += step)
+        for (int n = (int)ceil(plot->low / step); n * step <= plot->high; n++) {
+                double y = n * step;
+
                 PUT(plot,
                     "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"%s\"/>"
                     "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-                    LEFT, place_y(plot, y), WIDTH - RIGHT, place_y(plot, y), fabs(y) < step / 2 ? "#94a3b8" : "#e2e8f0",
+                    LEFT, place_y(plot, y), WIDTH - RIGHT, place_y(plot, y), n == 0 ? "#94a3b8" : "#e2e8f0",
                     LEFT - 8, place_y(plot, y) + 4,
-                    fabs(y) < step / 2 ? 0.0 : y);
+                    y);
+        }
         PUT(plot, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">releases tested, highest score first</text>\n",
             (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 20);
         PUT(plot,
