@@ -39,16 +39,16 @@ $(BUILD)/gbx-sandbox: $(call launcher_objects,obj-launcher)
 	@$(CC) $(LDFLAGS_ALL) $(LAUNCHER_START) $^ $(LAUNCHER_JANSSON) $(LAUNCHER_END) -o $@
 
 # The same launcher with switches by which tests take one layer away, or stop it at a stage; never installed.
-$(BUILD)/obj-switches/%.o: %.c | $(LAUNCHER_HEADERS)
+$(BUILD)/obj-launcher-switches/%.o: %.c | $(LAUNCHER_HEADERS)
 	@mkdir -p $(@D)
 	@echo "  CC    $< (switches)"
 	@$(LAUNCHER_CC) $(LAUNCHER_CFLAGS) -DGBX_TEST_SWITCHES -MMD -MP -c $< -o $@
-$(BUILD)/tests/gbx-sandbox-switches: $(call launcher_objects,obj-switches)
+$(BUILD)/tests/gbx-sandbox-switches: $(call launcher_objects,obj-launcher-switches)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) $(LAUNCHER_START) $^ $(LAUNCHER_JANSSON) $(LAUNCHER_END) -o $@
 tests: $(BUILD)/tests/gbx-sandbox-switches
--include $(foreach f,obj-launcher obj-switches,$(patsubst %.c,$(BUILD)/$(f)/%.d,$(LAUNCHER_SOURCES)))
+-include $(foreach f,obj-launcher obj-launcher-switches,$(patsubst %.c,$(BUILD)/$(f)/%.d,$(LAUNCHER_SOURCES)))
 
 PROGRAMS += gbx-image-digest
 gbx-image-digest_MAIN := runtime/sandbox/tools/image-digest.c
