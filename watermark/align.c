@@ -90,8 +90,8 @@ static int list_keys(const struct aligner *a, const struct gbx_view *view, struc
 }
 
 static int pair_by_key(struct aligner *a) {
-        gbx_auto(gbx_free_pointer) struct keyed *ours = calloc(a->original->table->rows, sizeof *ours);
-        gbx_auto(gbx_free_pointer) struct keyed *theirs = calloc(a->suspect->table->rows, sizeof *theirs);
+        gbx_auto(gbx_free_pointer) struct keyed *ours = calloc(a->original->table->rows + 1, sizeof *ours);
+        gbx_auto(gbx_free_pointer) struct keyed *theirs = calloc(a->suspect->table->rows + 1, sizeof *theirs);
         size_t our_count = 0, their_count = 0, i = 0;
         int r;
 

@@ -23,11 +23,9 @@ static int by_place(const void *a, const void *b) {
 /* The end of a CSV field or of a JSON string that begins with a quote. */
 static size_t quoted_end(const char *input, size_t size, size_t at, bool json) {
         for (at++; at < size; at++) {
-                if (json && input[at] == '\\')
-                        at++;
-                else if (input[at] == '"' && (json || at + 1 == size || input[at + 1] != '"'))
+                if (input[at] == '"' && (json || at + 1 == size || input[at + 1] != '"'))
                         return at + 1;
-                else if (input[at] == '"')
+                if (input[at] == (json ? '\\' : '"'))
                         at++;
         }
         return size;

@@ -278,26 +278,24 @@ static int descend(struct walk *w, uint32_t object, const struct cell *row) {
 
 /* A row: an element of an array, or the root. */
 static int walk_element(struct walk *w, uint32_t node, size_t index, const struct cell *outer) {
-        gbx_auto(gbx_free_pointer) struct cell *row = NULL;
+        gbx_auto(gbx_free_pointer) struct cell *row = calloc(row_room(w), sizeof *row);
         size_t index_size = w->index.size;
         bool any = false;
         int r = node ? gbx_buffer_printf(&w->index, w->err, "/%zu", index) : 0;
 
         if (r < 0)
                 return r;
-        if (!w->counting) {
-                row = calloc(row_room(w), sizeof *row);
-                if (!row)
-                        return gbx_fail_memory(w->err);
+        if (!row)
+                return gbx_fail_memory(w->err);
+        if (!w->counting)
                 memcpy(row, outer, w->count * sizeof *row);
-        }
         if (scalar(w, node))
                 r = set_cell(w, row, node, &any);
         else if (at(w, node)->kind == GBX_JSON_OBJECT && !is_columnar(w, node))
                 r = gather(w, node, row, &any);
         if (r >= 0 && any)
                 r = emit(w, row);
-        for (size_t i = 0; row && i < w->count; i++)
+        for (size_t i = 0; !w->counting && i < w->count; i++)
                 row[i].inherited = true;
         if (r >= 0 && at(w, node)->kind == GBX_JSON_OBJECT)
                 r = descend(w, node, row);

@@ -30,7 +30,11 @@ static void skip_blanks(struct reader *reader) {
                 reader->at++;
 }
 
-static char peek(const struct reader *reader) { return reader->at < reader->size ? reader->text[reader->at] : '\0'; }
+static char peek(const struct reader *reader) {
+        if (reader->at >= reader->size)
+                return '\0';
+        return reader->text[reader->at];
+}
 
 static int new_node(struct reader *reader, enum gbx_json_kind kind, uint32_t *ret) {
         struct gbx_json *json = reader->json;
@@ -85,7 +89,7 @@ static int read_escape(struct reader *reader) {
         static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
         char c = peek(reader);
         const char *found = c ? strchr(from, c) : NULL;
-        uint32_t high, low;
+        uint32_t high = 0, low = 0;
         int r;
 
         reader->at++;
@@ -203,7 +207,7 @@ static int read_word(struct reader *reader, struct gbx_json_node *node) {
 /* A scalar, or the opening bracket of an array or object. */
 static int read_value(struct reader *reader, uint32_t *ret) {
         struct gbx_json_node node;
-        uint32_t index = 0, text, size;
+        uint32_t index = 0, text = 0, size = 0;
         int r = new_node(reader, GBX_JSON_NULL, &index);
 
         if (r < 0)

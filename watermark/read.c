@@ -286,7 +286,7 @@ int gbx_suspect_read(struct gbx_suspect *suspect, const void *data, size_t size,
                 r = refuse_binary(gbx_buffer_text(&converted), converted.size, err);
         if (r < 0)
                 return r;
-        first = strspn((const char *)converted.data, " \t\r\n");
+        first = strspn(gbx_buffer_text(&converted), " \t\r\n");
         if (first < converted.size && (converted.data[first] == '{' || converted.data[first] == '['))
                 r = read_json(suspect, (const char *)converted.data, converted.size, err);
         else

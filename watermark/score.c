@@ -141,7 +141,7 @@ struct gbx_scorer *gbx_scorer_free(struct gbx_scorer *s) {
         return NULL;
 }
 
-uint64_t gbx_scorer_tests(const struct gbx_scorer *s) { return s->way_count * (s->unbiased ? 1U : KINDS); }
+uint64_t gbx_scorer_tests(const struct gbx_scorer *s) { return s->way_count * (uint64_t)(s->unbiased ? 1 : KINDS); }
 
 static struct sums add_votes(const struct gbx_scorer *s, size_t first, size_t end) {
         struct sums sums = {};

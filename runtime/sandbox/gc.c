@@ -65,13 +65,13 @@ static int collect(const char *parent_path, struct gbx_error *err) {
         return 0;
 }
 
-int gbx_gc(void) {
+int gbx_gc(const char *delegated) {
         struct gbx_cgroup cgroup;
         struct gbx_error err = {};
-        int r = gbx_cgroup_plan(&cgroup, "gc", NULL, getuid(), true, &err);
+        int r = gbx_cgroup_plan(&cgroup, "gc", delegated, getuid(), true, &err);
 
         if (r < 0) /* no controller "cpu": none of our runs could have used it */
-                r = gbx_cgroup_plan(&cgroup, "gc", NULL, getuid(), false, &err);
+                r = gbx_cgroup_plan(&cgroup, "gc", delegated, getuid(), false, &err);
         for (size_t i = 0; r >= 0 && i < cgroup.count; i++) {
                 *strrchr(cgroup.paths[i], '/') = '\0';
                 r = collect(cgroup.paths[i], &err);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
-/* Prints a line for each leftover. Returns an exit status: 0, whether or not there was something; 1 if something
- * could not be removed. */
-int gbx_gc(void);
+/* Looks where runs of this caller have their cgroups; on version 2 below `delegated` (options.cgroup of their specs),
+ * or the root if it is NULL. Prints a line for each leftover. Returns an exit status: 0, whether or not there was
+ * something; 1 if something could not be removed. */
+int gbx_gc(const char *delegated);

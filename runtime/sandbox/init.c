@@ -217,12 +217,21 @@ static int set_up(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err) {
 
 /* --- a pool's sandbox --- */
 
+/* Waits for one of our own descriptors; -ECHILD if the job's process is killed meanwhile. */
+static int wait_beside_job(int fd, int job_pidfd, struct gbx_error *err) {
+        struct pollfd watched[] = { { .fd = fd, .events = POLLIN }, { .fd = job_pidfd, .events = POLLIN } };
+
+        while (poll(watched, gbx_array_size(watched), -1) < 0)
+                if (errno != EINTR)
+                        return gbx_fail_errno(err, "cannot wait for the job's process");
+        return watched[0].revents ? 0 : gbx_fail(err, -ECHILD, "the job's process was killed before it had an order");
+}
+
 /* The job's process, confined as far as can be ahead of its order; see wait_for_order in job.c. */
-static int prepare_job(struct gbx_run *run, struct gbx_job *job, pid_t *ret_job, struct gbx_error *err) {
+static int prepare_job(struct gbx_run *run, struct gbx_job *job, pid_t *ret_job, int *ret_pidfd, struct gbx_error *err) {
         static _Alignas(64) char stack[JOB_STACK];
         gbx_auto(gbx_close_fd) int ready = eventfd(0, EFD_CLOEXEC);
         gbx_auto(gbx_close_fd) int go = eventfd(0, EFD_CLOEXEC);
-        uint64_t word;
         int r;
 
         if (ready < 0 || go < 0)
@@ -233,14 +242,12 @@ static int prepare_job(struct gbx_run *run, struct gbx_job *job, pid_t *ret_job,
         if (r < 0)
                 return r;
         *job = (struct gbx_job){ .run = run, .listener = -1, .tid = 1 };
-        *ret_job = clone(gbx_job_main, stack + sizeof stack, CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD, job,
-                         NULL, NULL, &job->tid);
+        *ret_job = clone(gbx_job_main, stack + sizeof stack, CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD,
+                         job, ret_pidfd, NULL, &job->tid);
         if (*ret_job < 0)
                 return gbx_fail_errno(err, "cannot start the job's process");
-        while (read(GBX_INIT_READY, &word, sizeof word) < 0)
-                if (errno != EINTR)
-                        return gbx_fail_errno(err, "cannot wait for the job's process");
-        return run->shared->error.code;
+        r = wait_beside_job(GBX_INIT_READY, *ret_pidfd, err);
+        return r < 0 ? r : run->shared->error.code;
 }
 
 /* Lets the job's process execute, and waits until it has, or has failed to. */
@@ -255,15 +262,17 @@ static int release_job(struct gbx_run *run, struct gbx_job *job, struct gbx_erro
 }
 
 static int run_order(struct gbx_run *run, pid_t *ret_job, struct gbx_error *err) {
-        int received[GBX_ORDER_DESCRIPTORS], count, r;
+        int received[GBX_ORDER_DESCRIPTORS], count, pidfd = -1, r;
         struct gbx_job job;
 
-        r = prepare_job(run, &job, ret_job, err);
+        r = prepare_job(run, &job, ret_job, &pidfd, err);
         if (r == 0)
                 r = gbx_channel_send(GBX_INIT_CHANNEL, job.listener, err); /* -1: no more than "ready" */
+        gbx_stage("waiting");
+        if (r == 0)
+                r = wait_beside_job(GBX_INIT_CHANNEL, pidfd, err);
         if (r < 0)
                 return r;
-        gbx_stage("waiting");
         count = gbx_channel_receive_all(GBX_INIT_CHANNEL, received, GBX_ORDER_DESCRIPTORS, err);
         if (count < 0)
                 return count;

@@ -26,7 +26,7 @@ static const char usage[] =
         "       gbx-sandbox explain SPEC               print the sandbox that a spec asks for; start nothing\n"
         "       gbx-sandbox check                      what this host offers, and the knob for what it does not\n"
         "       gbx-sandbox profiles [NAME]            list the system call profiles, or print one\n"
-        "       gbx-sandbox gc                         remove what killed launchers left\n"
+        "       gbx-sandbox gc [--cgroup PATH]         remove what killed launchers left; PATH: their options.cgroup\n"
         "A SPEC or an ORDER is a JSON file (docs/sandbox.md), or - for standard input.\n";
 
 static int command_run(int argc, char **argv) {
@@ -122,8 +122,9 @@ static int command_check(int argc, char **argv) {
 }
 
 static int command_gc(int argc, char **argv) {
-        (void)argv;
-        return argc == 1 ? gbx_gc() : usage_error();
+        if (argc == 3 && strcmp(argv[1], "--cgroup") == 0 && argv[2][0] == '/')
+                return gbx_gc(argv[2]);
+        return argc == 1 ? gbx_gc(NULL) : usage_error();
 }
 
 static int command_profiles(int argc, char **argv) {

@@ -99,22 +99,16 @@ static int check_spec(struct pool *pool, struct gbx_error *err) {
         return 0;
 }
 
-/* Waits for init to say that it is ready, or to end. */
+/* Waits for init to say that it is ready, or to end, which closes the channel. */
 static int wait_until_ready(struct gbx_run *run, struct gbx_error *err) {
-        struct pollfd watched[] = { { .fd = run->channel[0], .events = POLLIN },
-                                    { .fd = run->init_pidfd, .events = POLLIN } };
         int fd = -1, r;
 
-        while (poll(watched, 2, -1) < 0)
-                if (errno != EINTR)
-                        return gbx_fail_errno(err, "cannot wait for init");
-        if (!(watched[0].revents & POLLIN)) {
+        r = gbx_channel_receive_all(run->channel[0], &fd, 1, err);
+        if (r == -EPIPE) { /* init ended; why, it has told before */
                 if (run->shared->error.code == 0)
                         return gbx_fail(err, -ECHILD, "init ended before it was ready");
                 *err = run->shared->error;
-                return err->code;
         }
-        r = gbx_channel_receive_all(run->channel[0], &fd, 1, err);
         if (r == 1)
                 run->listener = fd;
         return r < 0 ? r : 0;
@@ -204,6 +198,31 @@ static void end_unused(struct gbx_run *run, struct gbx_guard *guard) {
         }
 }
 
+static void interrupt_accept(int signal_number) {
+        (void)signal_number;
+}
+
+/* Init and the guard are our children: should one be killed while the sandbox waits, it is no longer one. Whoever dies
+ * between the look and accept(2) is found by the order's failure. */
+static int wait_for_client(const struct pool *pool, const struct gbx_run *run, const struct gbx_guard *guard,
+                           struct gbx_error *err) {
+        struct sigaction interrupt = { .sa_handler = interrupt_accept, .sa_flags = SA_NOCLDSTOP };
+        struct pollfd children[] = { { .fd = run->init_pidfd, .events = POLLIN }, { .fd = guard->pidfd, .events = POLLIN } };
+        int connection = -1;
+
+        if (sigaction(SIGCHLD, &interrupt, NULL) < 0)
+                return gbx_fail_errno(err, "cannot watch the sandbox's processes");
+        do {
+                if (poll(children, 2, 0) != 0)
+                        return gbx_fail(err, -ECHILD, "a process of a waiting sandbox was killed");
+                connection = accept4(pool->listener, NULL, NULL, SOCK_CLOEXEC);
+        } while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
+        if (connection < 0)
+                return gbx_fail_errno(err, "cannot accept a connection");
+        (void)signal(SIGCHLD, SIG_DFL);
+        return connection;
+}
+
 /* A sandbox's launcher: prepares, waits for its one order, serves it. Returns an exit status. */
 static int keep_sandbox(struct pool *pool) {
         static struct gbx_run run = GBX_RUN_NOTHING;
@@ -228,11 +247,9 @@ static int keep_sandbox(struct pool *pool) {
                 return EXIT_NOT_PREPARED;
         }
         (void)!write(pool->ready, "+", 1);
-        do
-                connection = accept4(pool->listener, NULL, NULL, SOCK_CLOEXEC);
-        while (connection < 0 && (errno == EINTR || errno == ECONNABORTED));
+        connection = wait_for_client(pool, &run, &guard, &err);
         if (connection < 0) {
-                perror("gbx-sandbox: cannot accept a connection");
+                (void)fprintf(stderr, "gbx-sandbox: %s\n", err.message);
                 end_unused(&run, &guard);
                 return EXIT_NOT_PREPARED;
         }

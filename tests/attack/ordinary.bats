@@ -68,4 +68,13 @@ sandbox_run() { # LIMITS PROGRAM [ARGUMENT]
         run as_analyst "$home/gbx-sandbox" gc
         [ "$status" -eq 0 ]
         [ -z "$output" ]
+        # And what a launcher killed together with its guard would leave is found where he says that his runs are.
+        as_analyst mkdir "$group/glovebox-1000/gbx-left-1"
+        run as_analyst "$home/gbx-sandbox" gc
+        [ -z "$output" ]
+        run as_analyst "$home/gbx-sandbox" gc --cgroup /analyst
+        echo "$output"
+        [ "$status" -eq 0 ]
+        [ "$output" = "removed $group/glovebox-1000/gbx-left-1" ]
+        [ ! -e "$group/glovebox-1000/gbx-left-1" ]
 }

@@ -206,6 +206,58 @@ PYTHON
         ! pgrep -f '^/bin/probe sleep 60000'
 }
 
+victim() { # guard|init|job: prints a process of one waiting sandbox
+        local launcher child job
+        for launcher in $(pgrep -P "$pool"); do
+                for child in $(pgrep -P "$launcher"); do
+                        job=$(pgrep -P "$child" || true)
+                        case $1 in
+                        guard) [ -n "$job" ] || { echo "$child" && return; } ;;
+                        init) [ -z "$job" ] || { echo "$child" && return; } ;;
+                        job) [ -z "$job" ] || { echo "$job" && return; } ;;
+                        esac
+                done
+        done
+        return 1
+}
+
+@test "a waiting sandbox that loses its guard, its init or its job's process is replaced before anybody is given it" {
+        for what in guard init job; do
+                one=$(victim "$what")
+                launcher=$(ps -o ppid= "$one" | tr -d ' ')
+                kill -9 "$one"
+                for _ in $(seq 100); do
+                        kill -0 "$launcher" 2>/dev/null || break
+                        sleep 0.05
+                done
+                ! kill -0 "$launcher" 2>/dev/null || return 1
+                for _ in 1 2 3 4; do
+                        run order '{"version":1,"stdout":0,"argv":["/bin/probe","list","/out"]}'
+                        echo "$what: $output"
+                        [[ $output == *'"outcome":"exited","exit_code":0'* ]]
+                done
+        done
+        [ "$(grep -c 'a process of a waiting sandbox was killed' "$dir/errors")" -eq 3 ]
+}
+
+@test "a job's process killed while its sandbox is prepared is missed at once" {
+        GBX_SANDBOX_STOP=confined "$build/tests/gbx-sandbox-switches" pool "$dir/spec.json" --socket "$dir/other" --size 1 \
+                >/dev/null 2>"$dir/errors" 3>&- &
+        kill -9 "$pool"
+        pool=$!
+        for _ in $(seq 100); do
+                one=$(victim job) && [[ $(ps -o stat= "$one") == T* ]] && break
+                sleep 0.05
+        done
+        [[ $(ps -o stat= "$one") == T* ]]
+        kill -9 "$one"
+        run timeout 5 tail --pid="$pool" -f /dev/null
+        cat "$dir/errors"
+        [ "$status" -eq 0 ]
+        grep -q "the job's process was killed before it had an order" "$dir/errors"
+        grep -q "the pool's sandboxes cannot be prepared" "$dir/errors"
+}
+
 @test "a killed pool leaves no process and no cgroup" {
         order '{"version":1}' >/dev/null
         kill -9 "$pool"

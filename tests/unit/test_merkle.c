@@ -58,8 +58,11 @@ static void root_of_size(uint64_t size, struct gbx_hash *ret) {
 }
 
 static void make_leaves(void) {
-        for (uint8_t i = 0; i < LEAVES; i++)
-                gbx_merkle_leaf(&i, 1, &leaves[i]);
+        for (unsigned i = 0; i < LEAVES; i++) {
+                const uint8_t byte = (uint8_t)i;
+
+                gbx_merkle_leaf(&byte, 1, &leaves[i]);
+        }
 }
 
 static void the_edge_grows_the_same_tree(void **state) {
