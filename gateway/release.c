@@ -92,36 +92,44 @@ static int family_text(const struct making *making, const struct gbx_gate_table 
         return 0;
 }
 
-/* Whether the policy lets the mark replace texts of a column. */
-static bool may_mark_text(const struct gbx_policy_release *release, const struct gbx_gate_column *column) {
-        const struct gbx_policy_column *columns = release->columns.items;
-
-        for (size_t i = 0; i < release->columns.count; i++)
-                if (strcmp(columns[i].name, column->name) == 0)
-                        return columns[i].mark && release->watermark != GBX_WATERMARK_OFF;
-        return false;
-}
-
-static int mark_table(const struct making *making, const struct gbx_gate_table *table, const char *family,
-                      const char *mark_id, const char *banner, struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
+/* What the mark may do to a column of the gate's, by what the policy says of it. */
+static struct gbx_mark_column markable(const struct gbx_policy_release *release, const struct gbx_gate_column *column) {
         static const enum gbx_mark_type types[] = { [GBX_TYPE_INTEGER] = GBX_MARK_INTEGER, [GBX_TYPE_DECIMAL] = GBX_MARK_DECIMAL,
                                                     [GBX_TYPE_COUNT] = GBX_MARK_TEXT };
         static const enum gbx_mark_role roles[] = { [GBX_COLUMN_KEY] = GBX_MARK_KEY, [GBX_COLUMN_COUNT] = GBX_MARK_COUNT,
                                                     [GBX_COLUMN_VALUE] = GBX_MARK_VALUE };
+        struct gbx_mark_column mark = { .name = column->name, .type = types[column->type], .role = roles[column->role] };
+        const struct gbx_policy_column *columns = release->columns.items;
+
+        if (release->watermark == GBX_WATERMARK_OFF)
+                return mark;
+        mark.unit = column->unit;
+        for (size_t i = 0; i < release->columns.count; i++)
+                if (strcmp(columns[i].name, column->name) == 0) {
+                        mark.mark_text = columns[i].mark;
+                        mark.prose = columns[i].prose;
+                }
+        return mark;
+}
+
+static unsigned markable_layout(const struct gbx_policy_release *release) {
+        if (release->watermark == GBX_WATERMARK_OFF)
+                return 0;
+        return GBX_MARK_ZERO_WIDTH | (release->row_order_mark ? (unsigned)GBX_MARK_ROW_ORDER : 0); /* the former in prose only */
+}
+
+static int mark_table(const struct making *making, const struct gbx_gate_table *table, const char *family,
+                      const char *mark_id, const char *banner, struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
+        const struct gbx_policy_release *release = &making->plan->policy->release;
         gbx_auto(gbx_free_pointer) struct gbx_mark_column *columns = calloc(table->column_count + 1, sizeof *columns);
         struct gbx_mark_request request = { .root = making->root.data, .family = family, .release = mark_id,
                                             .recipient = making->plan->request.requester, .columns = columns,
-                                            .column_count = table->column_count, .options = { .banner = banner } };
+                                            .column_count = table->column_count, .options = { .banner = banner, .layout = markable_layout(release) } };
 
         if (!columns)
                 return gbx_fail_memory(err);
         for (size_t i = 0; i < table->column_count; i++)
-                columns[i] = (struct gbx_mark_column){ .name = table->columns[i].name, .type = types[table->columns[i].type],
-                                                       .role = roles[table->columns[i].role],
-                                                       .mark_text = may_mark_text(&making->plan->policy->release, &table->columns[i]),
-                                                       .unit = making->plan->policy->release.watermark == GBX_WATERMARK_OFF
-                                                                       ? NULL
-                                                                       : table->columns[i].unit };
+                columns[i] = markable(release, &table->columns[i]);
         return gbx_mark_table(&request, table->csv.data, table->csv.size, ret_marked, ret_mark, err);
 }
 

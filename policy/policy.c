@@ -54,6 +54,7 @@ static const struct gbx_yaml_field column_fields[] = {
         { .key = "values", .type = GBX_YAML_TEXTS, AT(gbx_policy_column, values), .min = 1, .max = 1000 },
         { .key = "unit", .type = GBX_YAML_DECIMAL, AT(gbx_policy_column, unit) },
         { .key = "mark", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_column, mark), .fallback = "no" },
+        { .key = "prose", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_column, prose), .fallback = "no" },
         END,
 };
 
@@ -69,6 +70,7 @@ static const struct gbx_yaml_field release_fields[] = {
         { .key = "opaque-outputs", .type = GBX_YAML_CHOICE, AT(gbx_policy_release, opaque), .words = opaque_words, .fallback = "refuse" },
         { .key = "watermark", .type = GBX_YAML_CHOICE, AT(gbx_policy_release, watermark), .words = watermark_words, .fallback = "required" },
         { .key = "banner", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_release, banner), .fallback = "no" },
+        { .key = "row-order-mark", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_release, row_order_mark), .fallback = "no" },
         { .key = "recipients", .type = GBX_YAML_NAMES, AT(gbx_policy_release, recipients), .min = 1, .max = 100 },
         { .key = "outputs", .type = GBX_YAML_NAMES, AT(gbx_policy_release, outputs), .min = 1, .max = 64 },
         { .key = "columns", .type = GBX_YAML_RECORDS, AT(gbx_policy_release, columns), .fields = column_fields, .size = sizeof(struct gbx_policy_column), .min = 1, .max = 1000 },
@@ -173,6 +175,8 @@ static int check_column(const struct check *check, const struct gbx_yaml_node *n
                 r = PROBLEM(check, node, "'values' are for columns of type text");
         if (r >= 0 && column->mark && column->type != GBX_TYPE_TEXT)
                 r = PROBLEM(check, node, "'mark' is for columns of type text; numbers are marked by their unit");
+        if (r >= 0 && column->prose && (column->type != GBX_TYPE_TEXT || column->values.count || column->mark))
+                r = PROBLEM(check, node, "'prose' is for columns of free text: of type text, without 'values' and 'mark'");
         if (r >= 0 && column->unit && column->type != GBX_TYPE_DECIMAL && column->type != GBX_TYPE_INTEGER)
                 r = PROBLEM(check, node, "'unit' is for columns of type decimal or integer");
         if (r >= 0 && column->unit && gbx_decimal_parse(column->unit, &unit, NULL) >= 0 &&

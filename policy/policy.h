@@ -55,6 +55,7 @@ struct gbx_policy_column {
         struct gbx_texts values; /* the only texts allowed; empty: any */
         char *unit;              /* the finest unit a decimal may be declared with; NULL: any */
         bool mark;               /* a watermark may replace texts by others of the column: false facts */
+        bool prose;              /* a watermark may put an invisible character into its texts */
 };
 
 struct gbx_policy_release {
@@ -66,6 +67,7 @@ struct gbx_policy_release {
         unsigned opaque;            /* enum gbx_opaque */
         unsigned watermark;         /* enum gbx_watermark */
         bool banner;                /* each table begins with a comment line that says whose copy it is */
+        bool row_order_mark;        /* the order of rows means nothing: a watermark may swap neighbours */
         struct gbx_texts recipients; /* principals; empty: the requester of the run */
         struct gbx_texts outputs;    /* names that tables may have; empty: the gate numbers them */
         struct gbx_records columns;  /* struct gbx_policy_column; empty: any name and text */

@@ -69,13 +69,14 @@ static int describe_release(const struct gbx_policy_release *release, struct gbx
         int r = gbx_buffer_printf(buffer, err,
                                   "release        at least %llu contributors a row; at most %llu table%s of %llu rows and %llu columns; %s\n"
                                   "counts         %s\n"
-                                  "watermark      %s%s\n",
+                                  "watermark      %s%s%s\n",
                                   (unsigned long long)release->minimum_count, (unsigned long long)release->max_tables,
                                   release->max_tables == 1 ? "" : "s", (unsigned long long)release->max_rows,
                                   (unsigned long long)release->max_columns, hold[release->hold],
                                   counts[release->declared_counts],
                                   release->watermark == GBX_WATERMARK_OFF ? "off" : "required",
-                                  release->banner ? ", and a first line that says whose copy it is" : "");
+                                  release->banner ? ", and a first line that says whose copy it is" : "",
+                                  release->row_order_mark ? "; it may swap neighbouring rows" : "");
 
         if (r >= 0)
                 r = line_of(buffer, "recipients", &release->recipients, "the requester of the run", err);
@@ -88,7 +89,9 @@ static int describe_release(const struct gbx_policy_release *release, struct gbx
                 if (r >= 0)
                         r = list(buffer, &columns[i].values, err);
                 if (r >= 0)
-                        r = gbx_buffer_append_text(buffer, columns[i].mark ? " (a mark may change it)\n" : "\n", err);
+                        r = gbx_buffer_append_text(buffer, columns[i].mark    ? " (a mark may change it)\n"
+                                                   : columns[i].prose ? " (a mark may put invisible characters into it)\n"
+                                                                      : "\n", err);
         }
         return r;
 }

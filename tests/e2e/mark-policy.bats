@@ -71,8 +71,61 @@ fetched() { # RECIPIENT
         [[ $output != *bank-* ]]
 }
 
+@test "order of rows and invisible characters: only where the policy says so, and told as extra evidence" {
+        cat >"$WORK/notes.lua" <<'LUA'
+local rows, n = {}, 0
+for _ in data.each("credit", { "status" }) do
+  n = n + 1
+  if n % 11 == 0 then
+    rows[#rows + 1] = { branch = n // 11, applicants = 11, remark = "branch " .. n // 11 .. " was looked at" }
+  end
+end
+release.table { name = "groups", rows = rows, columns = {
+  { name = "branch", type = "integer", role = "key" }, { name = "applicants", type = "integer", role = "count" },
+  { name = "remark", type = "text", role = "value" } } }
+LUA
+        notes=$(submit "$WORK/notes.lua")
+        sed -e '/banner/d' -e 's/    - { name: home, .*/    - { name: remark, type: text }/' "$WORK/policy.yaml" >"$WORK/plain.yaml"
+        sed -e 's/watermark: required/watermark: required\n  row-order-mark: yes/' -e 's/name: remark, type: text/&, prose: yes/' \
+                "$WORK/plain.yaml" >"$WORK/layout.yaml"
+        GROUPS_LUA=$notes
+        rm -rf "$WORK/bank-a" "$WORK/bank-b"
+        status_is 0 gbx policy apply "$WORK/plain.yaml" --as admin
+        approve "$notes"
+        fetched bank-a
+        mv "$WORK/bank-a.csv" "$WORK/plain.csv"
+        rm -rf "$WORK/bank-a"
+        ! grep -q $'\u200b' "$WORK/plain.csv"
+        sort -c -t, -k1,1n <(tail -n +2 "$WORK/plain.csv")
+        status_is 0 gbx policy apply "$WORK/layout.yaml" --as admin
+        approve "$notes"
+        fetched bank-a
+        fetched bank-b
+        ! cmp "$WORK/bank-a.csv" "$WORK/bank-b.csv"
+        # Invisible characters apart, the same rows; about half of the cells have one, about half of the pairs are swapped.
+        cmp <(sort "$WORK/plain.csv") <(sed $'s/\u200b//g' "$WORK/bank-a.csv" | sort)
+        marked=$(grep -c $'\u200b' "$WORK/bank-a.csv")
+        swapped=$(diff <(cut -d, -f1 "$WORK/plain.csv") <(cut -d, -f1 "$WORK/bank-a.csv") | grep -c '^>')
+        echo "$marked marked, $swapped swapped"
+        [ "$marked" -gt 120 ] && [ "$marked" -lt 280 ]
+        [ "$swapped" -gt 50 ] && [ "$swapped" -lt 150 ]
+        # No number carries a mark: the copy is recognised, and its layout told beside that.
+        status_is 0 gbx trace "$WORK/bank-a.csv" --as audit
+        says "(extra evidence, not counted): 202 of 202 pairs of rows, 404 of 404 cells of prose"
+        says content-match
+        [[ $output != *traced* ]]
+        # Sorted and without the characters the content is what it was, and the layout says nothing.
+        (head -n 1 "$WORK/plain.csv"; tail -n +2 "$WORK/bank-a.csv" | sed $'s/\u200b//g' | sort -t, -k1,1n) >"$WORK/sorted.csv"
+        status_is 0 gbx trace "$WORK/sorted.csv" --as audit
+        says content-match
+        [[ $output != *"404 of 404"* && $output != *"202 of 202"* ]]
+}
+
 @test "a policy that would mark numbers as categories is refused" {
         sed 's/name: branch, type: integer/name: branch, type: integer, mark: yes/' "$WORK/policy.yaml" >"$WORK/bad.yaml"
         status_is 2 gbx policy check "$WORK/bad.yaml"
         says "'mark' is for columns of type text"
+        sed 's/name: branch, type: integer/name: branch, type: integer, prose: yes/' "$WORK/policy.yaml" >"$WORK/bad.yaml"
+        status_is 2 gbx policy check "$WORK/bad.yaml"
+        says "'prose' is for columns of free text"
 }

@@ -64,6 +64,7 @@ static void test_defaults(void **state) {
         assert_int_equal(policy->release.opaque, GBX_OPAQUE_REFUSE);
         assert_int_equal(policy->release.watermark, GBX_WATERMARK_REQUIRED);
         assert_false(policy->release.banner);
+        assert_false(policy->release.row_order_mark);
         assert_int_equal(policy->network, GBX_NETWORK_NONE);
         assert_int_equal(policy->source.size, strlen(minimal));
         assert_int_equal(strlen(policy->digest), 71);
