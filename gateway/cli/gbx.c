@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #define GBX_VERSION "0.1"
 
@@ -208,10 +210,25 @@ static int run(int argc, char **argv) {
         return r < 0 ? report(&cli, r, &err) : r;
 }
 
+/* Keys and tables pass through this process: no memory image of it, nor of what it forks, and no debugger of its user's.
+ * Only the soft limit is lowered: a sandbox's launcher needs the hard one (its job's limit may have to be 1, core(5)). */
+static int hide_memory(void) {
+        struct rlimit core;
+
+        if (getrlimit(RLIMIT_CORE, &core) < 0)
+                return -1;
+        core.rlim_cur = 0;
+        return setrlimit(RLIMIT_CORE, &core) < 0 ? -1 : prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 int main(int argc, char **argv) {
         int r;
 
         (void)signal(SIGPIPE, SIG_IGN);
+        if (hide_memory() < 0) {
+                perror("gbx: cannot protect its memory (RLIMIT_CORE, PR_SET_DUMPABLE)");
+                return GBX_EXIT_FAILED;
+        }
         /* Tables are cut and padded by characters; where the locale knows only ASCII, UTF-8 still comes out right. */
         if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
                 (void)setlocale(LC_CTYPE, "C.UTF-8");

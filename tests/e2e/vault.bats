@@ -75,3 +75,25 @@ sizes="0 1 65535 65536 65537 131072 5000000"
         run "$tool" decrypt "$work" ours.key "$work/at-rest.age" "$work/out"
         [ "$status" -eq 1 ]
 }
+
+@test "E12 gbx itself leaves no core file" {
+        case $(cat /proc/sys/kernel/core_pattern) in /* | \|*) skip "core files of this host go elsewhere" ;; esac
+        gbx=$(realpath "${BUILD:-build}/gbx")
+        cd "$BATS_TEST_TMPDIR"
+        "$gbx" init --site site
+        ssh-keygen -q -t ed25519 -N '' -f key
+        exec 4<site/lock && flock 4 # whoever writes waits, its keys in memory
+        for program in "cat /dev/zero" "$gbx user add admin --role admin --ssh-key key.pub --site site"; do # the first is the control
+                (ulimit -c unlimited && exec $program >/dev/null) 3>&- 4>&- &
+                pid=$!
+                sleep 0.5
+                kill -ABRT "$pid"
+                wait "$pid" && false || [ $? -eq 134 ]
+                if [[ $program == cat* ]]; then
+                        ls core*
+                        rm core*
+                else
+                        [ -z "$(ls core* 2>/dev/null)" ]
+                fi
+        done
+}
