@@ -8,6 +8,7 @@
 #include "gateway/store/keys.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"
+#include "gateway/tolerance.h"
 #include "runtime/vault/age.h"
 #include "runtime/vault/keys.h"
 #include "watermark/mark.h"
@@ -125,12 +126,14 @@ static int mark_table(const struct making *making, const struct gbx_gate_table *
         struct gbx_mark_request request = { .root = making->root.data, .family = family, .release = mark_id,
                                             .recipient = making->plan->request.requester, .columns = columns,
                                             .column_count = table->column_count, .options = { .banner = banner, .layout = markable_layout(release) } };
+        int r;
 
         if (!columns)
                 return gbx_fail_memory(err);
         for (size_t i = 0; i < table->column_count; i++)
                 columns[i] = markable(release, &table->columns[i]);
-        return gbx_mark_table(&request, table->csv.data, table->csv.size, ret_marked, ret_mark, err);
+        r = gbx_tolerance_apply(making->site, making->plan->datasets, columns, table->column_count, err);
+        return r < 0 ? r : gbx_mark_table(&request, table->csv.data, table->csv.size, ret_marked, ret_mark, err);
 }
 
 /* Whether somebody else was given these very bytes before. */

@@ -36,7 +36,7 @@ struct gbx_schema_column {
         bool key;          /* no two rows have the same value */
         struct gbx_texts values; /* the only texts allowed; empty: any */
         char *unit;        /* numbers are multiples of it; NULL: any */
-        char *tolerance;   /* how far a number may be moved by a watermark; NULL: not at all */
+        char *tolerance;   /* how far a watermark may move a released number of this name; NULL: nothing said */
         char *min, *max;   /* NULL: open */
 };
 

@@ -121,6 +121,38 @@ LUA
         [[ $output != *"404 of 404"* && $output != *"202 of 202"* ]]
 }
 
+@test "a number of the owner's moves no farther than the owner tolerates" {
+        cat >"$WORK/sums.lua" <<'LUA'
+local rows, n, income, assets = {}, 0, 0, 0
+for _, one, other in data.each("credit", { "income", "assets" }) do
+  n, income, assets = n + 1, income + (one or 0), assets + (other or 0)
+  if n % 11 == 0 then
+    rows[#rows + 1] = { branch = n // 11, applicants = 11, income = math.floor(income), assets = math.floor(assets) }
+    income, assets = 0, 0
+  end
+end
+release.table { name = "groups", rows = rows, columns = {
+  { name = "branch", type = "integer", role = "key" }, { name = "applicants", type = "integer", role = "count" },
+  { name = "income", type = "integer", role = "value", unit = "10" },
+  { name = "assets", type = "integer", role = "value", unit = "10" } } }
+LUA
+        GROUPS_LUA=$(submit "$WORK/sums.lua")
+        grep -q 'name: income, .*tolerance: 1 }' "$demo/credit.schema.yaml"
+        grep -q 'name: assets, .*tolerance: 10 }' "$demo/credit.schema.yaml"
+        sed -e '/banner/d' -e 's/    - { name: home, .*/    - { name: income, type: integer }\n    - { name: assets, type: integer }/' \
+                "$WORK/policy.yaml" >"$WORK/sums.yaml"
+        status_is 0 gbx policy apply "$WORK/sums.yaml" --as admin
+        approve "$GROUPS_LUA"
+        rm -rf "$WORK/bank-a" "$WORK/bank-b"
+        fetched bank-a
+        fetched bank-b
+        [ "$(head -n 1 "$WORK/bank-a.csv")" = branch,income,assets,applicants ] # as the columns below count
+        cmp <(cut -d, -f2 "$WORK/bank-a.csv") <(cut -d, -f2 "$WORK/bank-b.csv")
+        moved=$(diff <(cut -d, -f3 "$WORK/bank-a.csv") <(cut -d, -f3 "$WORK/bank-b.csv") | grep -c '^>')
+        echo "$moved of 404 assets differ"
+        [ "$moved" -gt 50 ]
+}
+
 @test "a policy that would mark numbers as categories is refused" {
         sed 's/name: branch, type: integer/name: branch, type: integer, mark: yes/' "$WORK/policy.yaml" >"$WORK/bad.yaml"
         status_is 2 gbx policy check "$WORK/bad.yaml"
