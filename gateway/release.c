@@ -93,8 +93,33 @@ static int family_text(const struct making *making, const struct gbx_gate_table 
         return 0;
 }
 
+static bool has_column(const struct gbx_gate_table *table, const char *name) {
+        for (size_t i = 0; i < table->column_count; i++)
+                if (strcmp(table->columns[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
+/* What the policy says of a column's marks. Where the column that decides it is not in this table, it stays exact: rows
+ * that belong together could not be marked alike. */
+static void constrain(const struct gbx_policy_column *column, const struct gbx_gate_table *table, struct gbx_mark_column *mark) {
+        mark->mark_text = column->mark;
+        mark->prose = column->prose;
+        mark->exact = column->exact;
+        mark->weight = (unsigned)column->weight;
+        mark->minimum = column->minimum;
+        mark->maximum = column->maximum;
+        mark->keep_total = column->keep_total;
+        mark->sum_group = column->sum_group;
+        if (column->per && has_column(table, column->per))
+                mark->per = column->per;
+        else if (column->per)
+                mark->exact = true;
+}
+
 /* What the mark may do to a column of the gate's, by what the policy says of it. */
-static struct gbx_mark_column markable(const struct gbx_policy_release *release, const struct gbx_gate_column *column) {
+static struct gbx_mark_column markable(const struct gbx_policy_release *release, const struct gbx_gate_table *table,
+                                       const struct gbx_gate_column *column) {
         static const enum gbx_mark_type types[] = { [GBX_TYPE_INTEGER] = GBX_MARK_INTEGER, [GBX_TYPE_DECIMAL] = GBX_MARK_DECIMAL,
                                                     [GBX_TYPE_COUNT] = GBX_MARK_TEXT };
         static const enum gbx_mark_role roles[] = { [GBX_COLUMN_KEY] = GBX_MARK_KEY, [GBX_COLUMN_COUNT] = GBX_MARK_COUNT,
@@ -106,10 +131,8 @@ static struct gbx_mark_column markable(const struct gbx_policy_release *release,
                 return mark;
         mark.unit = column->unit;
         for (size_t i = 0; i < release->columns.count; i++)
-                if (strcmp(columns[i].name, column->name) == 0) {
-                        mark.mark_text = columns[i].mark;
-                        mark.prose = columns[i].prose;
-                }
+                if (strcmp(columns[i].name, column->name) == 0)
+                        constrain(&columns[i], table, &mark);
         return mark;
 }
 
@@ -125,13 +148,14 @@ static int mark_table(const struct making *making, const struct gbx_gate_table *
         gbx_auto(gbx_free_pointer) struct gbx_mark_column *columns = calloc(table->column_count + 1, sizeof *columns);
         struct gbx_mark_request request = { .root = making->root.data, .family = family, .release = mark_id,
                                             .recipient = making->plan->request.requester, .columns = columns,
-                                            .column_count = table->column_count, .options = { .banner = banner, .layout = markable_layout(release) } };
+                                            .column_count = table->column_count, .options = { .banner = banner, .layout = markable_layout(release),
+                                                         .coalition = (unsigned)release->coalition } };
         int r;
 
         if (!columns)
                 return gbx_fail_memory(err);
         for (size_t i = 0; i < table->column_count; i++)
-                columns[i] = markable(release, &table->columns[i]);
+                columns[i] = markable(release, table, &table->columns[i]);
         r = gbx_tolerance_apply(making->site, making->plan->datasets, columns, table->column_count, err);
         return r < 0 ? r : gbx_mark_table(&request, table->csv.data, table->csv.size, ret_marked, ret_mark, err);
 }
@@ -202,9 +226,9 @@ static int put_sealed(const struct making *making, const char *name, const char 
 }
 
 static json_t *mark_json(const struct gbx_mark *mark) {
-        return json_pack("{s:s, s:I, s:I, s:s, s:s}", "scheme", mark->scheme, "capacity_cells", (json_int_t)mark->capacity_cells,
+        return json_pack("{s:s, s:I, s:I, s:s, s:s, s:i}", "scheme", mark->scheme, "capacity_cells", (json_int_t)mark->capacity_cells,
                          "floor_cells", (json_int_t)mark->floor_cells, "claim", gbx_mark_claim_text(mark->claim), "code",
-                         gbx_mark_code_text(mark->code));
+                         gbx_mark_code_text(mark->code), "coalition", (int)mark->coalition);
 }
 
 static int add_table(struct making *making, const struct gbx_gate_table *table, size_t index, struct gbx_error *err) {

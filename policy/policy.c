@@ -55,6 +55,13 @@ static const struct gbx_yaml_field column_fields[] = {
         { .key = "unit", .type = GBX_YAML_DECIMAL, AT(gbx_policy_column, unit) },
         { .key = "mark", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_column, mark), .fallback = "no" },
         { .key = "prose", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_column, prose), .fallback = "no" },
+        { .key = "exact", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_column, exact), .fallback = "no" },
+        { .key = "weight", .type = GBX_YAML_INTEGER, AT(gbx_policy_column, weight), .min = 1, .max = 100 },
+        { .key = "minimum", .type = GBX_YAML_DECIMAL, AT(gbx_policy_column, minimum) },
+        { .key = "maximum", .type = GBX_YAML_DECIMAL, AT(gbx_policy_column, maximum) },
+        { .key = "keep-total", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_column, keep_total), .fallback = "no" },
+        { .key = "sum-group", .type = GBX_YAML_NAME, AT(gbx_policy_column, sum_group) },
+        { .key = "per", .type = GBX_YAML_WORD, AT(gbx_policy_column, per) },
         END,
 };
 
@@ -69,6 +76,7 @@ static const struct gbx_yaml_field release_fields[] = {
         { .key = "hold", .type = GBX_YAML_CHOICE, AT(gbx_policy_release, hold), .words = hold_words, .fallback = "on-failure" },
         { .key = "opaque-outputs", .type = GBX_YAML_CHOICE, AT(gbx_policy_release, opaque), .words = opaque_words, .fallback = "refuse" },
         { .key = "watermark", .type = GBX_YAML_CHOICE, AT(gbx_policy_release, watermark), .words = watermark_words, .fallback = "required" },
+        { .key = "coalition", .type = GBX_YAML_INTEGER, AT(gbx_policy_release, coalition), .max = 8 },
         { .key = "banner", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_release, banner), .fallback = "no" },
         { .key = "row-order-mark", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_release, row_order_mark), .fallback = "no" },
         { .key = "recipients", .type = GBX_YAML_NAMES, AT(gbx_policy_release, recipients), .min = 1, .max = 100 },
@@ -164,6 +172,70 @@ static int check_approvals(const struct check *check, const struct gbx_yaml_node
         return 0;
 }
 
+static bool is_number(unsigned type) {
+        return type == GBX_TYPE_INTEGER || type == GBX_TYPE_DECIMAL;
+}
+
+static bool exceeds(const char *a, const char *b) {
+        struct gbx_decimal x, y;
+
+        return a && b && gbx_decimal_parse(a, &x, NULL) >= 0 && gbx_decimal_parse(b, &y, NULL) >= 0 &&
+               gbx_decimal_compare(&x, &y) > 0;
+}
+
+static const struct gbx_policy_column *find_column(const struct check *check, const char *name) {
+        const struct gbx_policy_column *columns = check->policy->release.columns.items;
+
+        for (size_t i = 0; i < check->policy->release.columns.count; i++)
+                if (columns[i].name && strcmp(columns[i].name, name) == 0)
+                        return columns + i;
+        return NULL;
+}
+
+/* Rows are found by the other column's value, so that no mark may change it. A number may get a unit from the job. */
+static int check_per(const struct check *check, const struct gbx_yaml_node *node, const struct gbx_policy_column *column) {
+        const struct gbx_policy_column *other = find_column(check, column->per);
+
+        if (!other || other == column)
+                return PROBLEM(check, node, "per: '%s' must be another column of this list", column->per);
+        if (other->mark || other->prose || (is_number(other->type) && !other->exact))
+                return PROBLEM(check, node, "per: the column '%s' must stay as it is: without 'mark' and 'prose', and a number 'exact: yes'",
+                               column->per);
+        return 0;
+}
+
+/* A column alone in its group could not move at all; with another unit it would get digits below its own. */
+static int check_sum_group(const struct check *check, const struct gbx_yaml_node *node, const struct gbx_policy_column *column) {
+        const struct gbx_policy_column *columns = check->policy->release.columns.items;
+        bool alone = true;
+
+        for (size_t i = 0; i < check->policy->release.columns.count; i++) {
+                if (&columns[i] == column || !columns[i].sum_group || strcmp(columns[i].sum_group, column->sum_group) != 0)
+                        continue;
+                alone = false;
+                if (!columns[i].unit != !column->unit || exceeds(columns[i].unit, column->unit) || exceeds(column->unit, columns[i].unit))
+                        return PROBLEM(check, node, "sum-group: all columns of '%s' must have the same 'unit'", column->sum_group);
+        }
+        return alone ? PROBLEM(check, node, "sum-group: no other column is in '%s'", column->sum_group) : 0;
+}
+
+static int check_marks(const struct check *check, const struct gbx_yaml_node *node, const struct gbx_policy_column *column) {
+        bool of_numbers = column->minimum || column->maximum || column->keep_total || column->sum_group || column->weight || column->per;
+        int r = 0;
+
+        if (of_numbers && !is_number(column->type))
+                r = PROBLEM(check, node, "'weight', 'minimum', 'maximum', 'keep-total', 'sum-group' and 'per' are for columns of type decimal or integer");
+        if (r >= 0 && exceeds(column->minimum, column->maximum))
+                r = PROBLEM(check, node, "'minimum' is greater than 'maximum'");
+        if (r >= 0 && column->exact && (of_numbers || column->mark || column->prose))
+                r = PROBLEM(check, node, "'exact' columns are never marked: nothing else can be said of their marks");
+        if (r >= 0 && column->keep_total && (column->per || column->sum_group))
+                r = PROBLEM(check, node, "'keep-total' cannot be combined with 'per' or 'sum-group'");
+        if (r >= 0 && column->per)
+                r = check_per(check, node, column);
+        return r < 0 || !column->sum_group ? r : check_sum_group(check, node, column);
+}
+
 static int check_column(const struct check *check, const struct gbx_yaml_node *node, size_t index) {
         const struct gbx_policy_column *column = (const struct gbx_policy_column *)check->policy->release.columns.items + index;
         struct gbx_decimal unit;
@@ -177,12 +249,12 @@ static int check_column(const struct check *check, const struct gbx_yaml_node *n
                 r = PROBLEM(check, node, "'mark' is for columns of type text; numbers are marked by their unit");
         if (r >= 0 && column->prose && (column->type != GBX_TYPE_TEXT || column->values.count || column->mark))
                 r = PROBLEM(check, node, "'prose' is for columns of free text: of type text, without 'values' and 'mark'");
-        if (r >= 0 && column->unit && column->type != GBX_TYPE_DECIMAL && column->type != GBX_TYPE_INTEGER)
+        if (r >= 0 && column->unit && !is_number(column->type))
                 r = PROBLEM(check, node, "'unit' is for columns of type decimal or integer");
         if (r >= 0 && column->unit && gbx_decimal_parse(column->unit, &unit, NULL) >= 0 &&
             (unit.mantissa <= 0 || (column->type == GBX_TYPE_INTEGER && unit.scale)))
                 r = PROBLEM(check, node, "'unit' must be greater than zero, and whole for an integer");
-        return r;
+        return r < 0 ? r : check_marks(check, node, column);
 }
 
 static bool value_fits(unsigned type, const char *value) {
@@ -205,8 +277,7 @@ static bool value_fits(unsigned type, const char *value) {
 static int check_parameter(const struct check *check, const struct gbx_yaml_node *node, size_t index) {
         const struct gbx_policy_parameter *parameter =
                 (const struct gbx_policy_parameter *)check->policy->parameters.items + index;
-        bool number = parameter->type == GBX_TYPE_INTEGER || parameter->type == GBX_TYPE_DECIMAL;
-        struct gbx_decimal min, max;
+        bool number = is_number(parameter->type);
         int r = 0;
 
         if (name_repeats(&check->policy->parameters, sizeof *parameter, index))
@@ -219,8 +290,7 @@ static int check_parameter(const struct check *check, const struct gbx_yaml_node
                 r = PROBLEM(check, node, "'min' and 'max' are for integers and decimals");
         if (r >= 0 && parameter->values.count && (parameter->min || parameter->max))
                 r = PROBLEM(check, node, "give either 'values' or 'min' and 'max'");
-        if (r >= 0 && parameter->min && parameter->max && gbx_decimal_parse(parameter->min, &min, NULL) >= 0 &&
-            gbx_decimal_parse(parameter->max, &max, NULL) >= 0 && gbx_decimal_compare(&min, &max) > 0)
+        if (r >= 0 && exceeds(parameter->min, parameter->max))
                 r = PROBLEM(check, node, "'min' is greater than 'max'");
         return r;
 }
@@ -251,9 +321,18 @@ static int check_flows(const struct check *check, const struct gbx_yaml_node *ro
         return gbx_policy_flows_check(policy, flows, check->problems, check->err);
 }
 
+static int check_coalition(const struct check *check, const struct gbx_yaml_node *root) {
+        const struct gbx_yaml_node *node = gbx_yaml_get(gbx_yaml_get(root, "release"), "coalition");
+
+        return node && check->policy->release.coalition == 1
+                       ? PROBLEM(check, node, "coalition: from 2 to 8 recipients, or 0 for what each table carries") : 0;
+}
+
 static int check_policy(const struct check *check, const struct gbx_yaml_node *root) {
         int r = check_approvals(check, root);
 
+        if (r >= 0)
+                r = check_coalition(check, root);
         if (r >= 0)
                 r = check_records(check, gbx_yaml_get(gbx_yaml_get(root, "release"), "columns"),
                                   check->policy->release.columns.count, check_column);

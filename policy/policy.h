@@ -56,6 +56,13 @@ struct gbx_policy_column {
         char *unit;              /* the finest unit a decimal may be declared with; NULL: any */
         bool mark;               /* a watermark may replace texts by others of the column: false facts */
         bool prose;              /* a watermark may put an invisible character into its texts */
+        /* What a watermark must respect in numbers (watermark/mark.h): */
+        bool exact;             /* never changed, whatever its unit */
+        uint64_t weight;        /* share of the marks, against the other columns; 0: 1 */
+        char *minimum, *maximum; /* decimals that marks do not cross; NULL: none */
+        bool keep_total;        /* the total over all rows of a table stays */
+        char *sum_group;        /* columns of one group keep their sum in each row; NULL: none */
+        char *per;              /* column whose value decides this one, so that its rows are marked alike; NULL: none */
 };
 
 struct gbx_policy_release {
@@ -67,6 +74,7 @@ struct gbx_policy_release {
         unsigned opaque;            /* enum gbx_opaque */
         unsigned watermark;         /* enum gbx_watermark */
         bool banner;                /* each table begins with a comment line that says whose copy it is */
+        uint64_t coalition;         /* recipients who may pool their copies and still be traced, 2 to 8; 0: by the table */
         bool row_order_mark;        /* the order of rows means nothing: a watermark may swap neighbours */
         struct gbx_texts recipients; /* principals; empty: the requester of the run */
         struct gbx_texts outputs;    /* names that tables may have; empty: the gate numbers them */

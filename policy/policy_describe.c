@@ -60,6 +60,33 @@ static int describe_limits(const struct gbx_policy_limits *limits, struct gbx_bu
         return r < 0 ? r : gbx_buffer_append_text(buffer, " scratch\n", err);
 }
 
+/* What a watermark must respect in a column, as notes behind it. */
+static int describe_marks(const struct gbx_policy_column *column, struct gbx_buffer *buffer, struct gbx_error *err) {
+        const struct {
+                const char *text, *value; /* NULL: not said */
+        } notes[] = { { column->mark ? " (a mark may change it" : NULL, "" },
+                      { column->prose ? " (a mark may put invisible characters into it" : NULL, "" },
+                      { column->exact ? " (never marked" : NULL, "" },
+                      { column->minimum ? " (marks stay at or above " : NULL, column->minimum },
+                      { column->maximum ? " (marks stay at or below " : NULL, column->maximum },
+                      { column->keep_total ? " (marks keep its total" : NULL, "" },
+                      { column->sum_group ? " (marks keep the sum of " : NULL, column->sum_group },
+                      { column->per ? " (marked alike for each " : NULL, column->per } };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < sizeof notes / sizeof *notes; i++)
+                if (notes[i].text)
+                        r = gbx_buffer_printf(buffer, err, "%s%s)", notes[i].text, notes[i].value);
+        if (r >= 0 && column->weight)
+                r = gbx_buffer_printf(buffer, err, " (weight %llu of the marks)", (unsigned long long)column->weight);
+        return r < 0 ? r : gbx_buffer_append_text(buffer, "\n", err);
+}
+
+static int describe_coalition(const struct gbx_policy_release *release, struct gbx_buffer *buffer, struct gbx_error *err) {
+        return release->coalition ? gbx_buffer_printf(buffer, err, "coalition      marks are for up to %llu recipients who pool their copies\n",
+                                                      (unsigned long long)release->coalition) : 0;
+}
+
 static int describe_release(const struct gbx_policy_release *release, struct gbx_buffer *buffer,
                             struct gbx_error *err) {
         static const char *const hold[] = { "held when a check fails", "refused when a check fails", "always held" };
@@ -79,6 +106,8 @@ static int describe_release(const struct gbx_policy_release *release, struct gbx
                                   release->row_order_mark ? "; it may swap neighbouring rows" : "");
 
         if (r >= 0)
+                r = describe_coalition(release, buffer, err);
+        if (r >= 0)
                 r = line_of(buffer, "recipients", &release->recipients, "the requester of the run", err);
         if (r >= 0)
                 r = line_of(buffer, "outputs", &release->outputs, "any, numbered by the gate", err);
@@ -89,9 +118,7 @@ static int describe_release(const struct gbx_policy_release *release, struct gbx
                 if (r >= 0)
                         r = list(buffer, &columns[i].values, err);
                 if (r >= 0)
-                        r = gbx_buffer_append_text(buffer, columns[i].mark    ? " (a mark may change it)\n"
-                                                   : columns[i].prose ? " (a mark may put invisible characters into it)\n"
-                                                                      : "\n", err);
+                        r = describe_marks(&columns[i], buffer, err);
         }
         return r;
 }

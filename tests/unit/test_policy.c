@@ -173,6 +173,57 @@ static void test_values(void **state) {
         expect_problem("parameters: [{ name: n, type: integer, list: true }]\n", "list: 'true' is neither yes nor no");
 }
 
+/* A policy with these columns (and keys of `release` before them), and the complaint that is expected; "": none. */
+static void expect_column_problem(const char *before, const char *columns, const char *expected) {
+        char text[2048], problems[4096];
+
+        (void)snprintf(text, sizeof text, "%.*srelease: { minimum-count: 10%s, columns: [%s] }\n",
+                       (int)(strstr(minimal, "release:") - minimal), minimal, before, columns);
+        problems_of(text, problems);
+        if (*expected ? !strstr(problems, expected) : *problems)
+                fail_msg("for «%s» expected «%s», got «%s»", text, expected, problems);
+}
+
+static void test_mark_constraints(void **state) {
+        static const struct {
+                const char *columns, *expected;
+        } cases[] = {
+                { "{ name: a, type: decimal, unit: 0.001, minimum: 0, maximum: 1, weight: 3 }", "" },
+                { "{ name: a, type: decimal, minimum: 1, maximum: 1 }", "" },
+                { "{ name: a, type: decimal, minimum: 1, maximum: 0.999 }", "f:6:41: 'minimum' is greater than 'maximum'" },
+                { "{ name: a, type: decimal, maximum: one }", "maximum: 'one'" },
+                { "{ name: a, type: integer, weight: 0 }", "weight: '0' is out of range" },
+                { "{ name: a, type: integer, weight: 101 }", "weight: '101' is out of range" },
+                { "{ name: a, type: text, maximum: 1 }", "are for columns of type decimal or integer" },
+                { "{ name: a, type: date, keep-total: yes }", "are for columns of type decimal or integer" },
+                { "{ name: a, type: text, weight: 2 }", "are for columns of type decimal or integer" },
+                { "{ name: a, type: text, exact: yes }", "" },
+                { "{ name: a, type: text, exact: yes, mark: yes }", "'exact' columns are never marked" },
+                { "{ name: a, type: decimal, exact: yes, maximum: 1 }", "'exact' columns are never marked" },
+                { "{ name: a, type: integer, keep-total: yes }", "" },
+                { "{ name: a, type: integer, keep-total: yes, per: b }, { name: b, type: text }", "'keep-total' cannot be combined" },
+                { "{ name: a, type: integer, sum-group: g }", "no other column is in 'g'" },
+                { "{ name: a, type: integer, sum-group: g }, { name: b, type: integer, sum-group: g }", "" },
+                { "{ name: a, type: decimal, unit: 0.1, sum-group: g }, { name: b, type: decimal, unit: 0.10, sum-group: g }", "" },
+                { "{ name: a, type: decimal, unit: 0.1, sum-group: g }, { name: b, type: decimal, unit: 1, sum-group: g }", "the same 'unit'" },
+                { "{ name: a, type: decimal, unit: 0.1, sum-group: g }, { name: b, type: decimal, sum-group: g }", "the same 'unit'" },
+                { "{ name: a, type: integer, per: b }, { name: b, type: text }", "" },
+                { "{ name: a, type: integer, per: b }, { name: b, type: integer, exact: yes }", "" },
+                { "{ name: a, type: integer, per: b }, { name: b, type: integer }", "the column 'b' must stay as it is" },
+                { "{ name: a, type: integer, per: b }, { name: b, type: text, mark: yes }", "the column 'b' must stay as it is" },
+                { "{ name: a, type: integer, per: c }, { name: b, type: text }", "'c' must be another column" },
+                { "{ name: a, type: integer, per: a }", "'a' must be another column" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++)
+                expect_column_problem("", cases[i].columns, cases[i].expected);
+        expect_column_problem(", coalition: 8", "{ name: a, type: integer }", "");
+        expect_column_problem(", coalition: 0", "{ name: a, type: integer }", "");
+        expect_column_problem(", coalition: 1", "{ name: a, type: integer }", "coalition: from 2 to 8");
+        expect_column_problem(", coalition: 9", "{ name: a, type: integer }", "coalition: '9' is out of range");
+}
+
 /* More than the list holds: it ends, and says so. */
 static void test_many_problems(void **state) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
@@ -363,6 +414,7 @@ int main(void) {
                 cmocka_unit_test(test_defaults),        cmocka_unit_test(test_demo_files),
                 cmocka_unit_test(test_all_problems_at_once), cmocka_unit_test(test_subset),
                 cmocka_unit_test(test_values),          cmocka_unit_test(test_many_problems),
+                cmocka_unit_test(test_mark_constraints),
                 cmocka_unit_test(test_size_limit),      cmocka_unit_test(test_parameters),
                 cmocka_unit_test(test_schema_problems), cmocka_unit_test(test_decimals),
                 cmocka_unit_test(test_reference_is_complete),
