@@ -150,8 +150,8 @@ setup() {
         run ! outside env PATH="$PATH" gbx job run --algo "$digest" --purpose with-flows --data credit --param by=home --as bank-a
 }
 
-@test "an admin sees a live flow with its rate, and cuts it" {
-        local tries job state
+# Starts a run, $job, that loads slowly and for long, and waits until its flow has carried something: $state.
+start_loading() { # POLICY
         cat >"$FOLDER/load.c" <<'END'
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -171,18 +171,25 @@ int main(void) {
 }
 END
         gcc -static -O1 -w -o "$FOLDER/load" "$FOLDER/load.c"
-        sed 's/with-flows/loading/; s|paths: .*|paths: ["/v1/"], rate: 256K }|' "$FOLDER/flows.yaml" >"$FOLDER/loading.yaml"
-        gbx policy apply "$FOLDER/loading.yaml" --as admin
+        echo "$1" >>"$FOLDER/load" # the same bytes are not submitted twice
+        sed "s/with-flows/$1/; s|paths: .*|paths: [\"/v1/\"], rate: 256K }|" "$FOLDER/flows.yaml" >"$FOLDER/$1.yaml"
+        gbx policy apply "$FOLDER/$1.yaml" --as admin
         digest=$(submit "$FOLDER/load")
-        approve "$digest" loading
-        outside env PATH="$PATH" gbx job run --algo "$digest" --purpose loading --data credit --param by=home --as bank-a >"$FOLDER/run.out" 2>&1 3>&- &
+        approve "$digest" "$1"
+        nsenter --net="/proc/$LAB_NAMESPACE/ns/net" -- gbx job run --algo "$digest" --purpose "$1" --data credit \
+                --param by=home --as bank-a >"$FOLDER/run.out" 2>&1 3>&- &
         job=$!
+        local tries
         for tries in $(seq 200); do
                 state=$(gbx flows ls --json --as admin | jq -c '[.[].flows[] | select(.received > 100000)]')
                 [ "$state" = '[]' ] || break
                 sleep 0.05
         done
         echo "$state"
+}
+
+@test "an admin sees a live flow with its rate, and cuts it" {
+        start_loading loading
         # The rate that the policy sets, with room for the first burst and a busy machine.
         jq -e '.[0] | .rule == "plain" and .host == "plain.test" and .rate > 10000 and .rate < 2000000' <<<"$state"
         run -0 gbx flows ls --as admin
@@ -196,5 +203,75 @@ END
         gbx audit ls --json --as audit | jq -c ".[]" >"$FOLDER/entries"
         grep '"run.end"' "$FOLDER/entries" | tail -1 | grep -q '"exit":4'
         grep '"flow.closed"' "$FOLDER/entries" | tail -1 | grep -q '"cut"'
+        [ "$(gbx flows ls --json --as admin)" = '[]' ]
+}
+
+# --- what is ours on this host, a line each --------------------------------------
+
+family() { # PID: it and its descendants
+        local child
+        echo "$1"
+        for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do family "$child"; done
+}
+# Who is still there: by number and time of start, so that a later process of the same number is not taken for it.
+born() { # PID
+        sed -n 's/.*) [^ZX] //p' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f19
+}
+ours() { # reads what was noted before the kill
+        local pid start
+        while read -r pid start; do [ "$(born "$pid")" != "$start" ] || echo "process $pid"; done <"$FOLDER/family"
+        while read -r path; do [ ! -e "$path" ] || echo "cgroup $path"; done <"$FOLDER/cgroups"
+        # Held by a process, an open descriptor or a mount.
+        { readlink /proc/[0-9]*/ns/* /proc/[0-9]*/fd/*; cat /proc/[0-9]*/mountinfo; } 2>/dev/null | grep -oFf "$FOLDER/namespaces" | sort -u
+        cat /sys/block/loop*/loop/backing_file 2>/dev/null | grep -F "$build/images/" || true
+        cat /proc/self/mountinfo "/proc/$LAB_NAMESPACE/mountinfo" | cut -d' ' -f3- | sort -u | comm -13 "$FOLDER/mounts" - | grep -E 'gbx|glovebox|squashfs' || true
+        { ip -o link; outside ip -o link; } | cut -d: -f2 | sort | comm -13 "$FOLDER/devices" -
+}
+
+@test "SIGKILL of a run with a live flow leaves nothing of it, and the dataset's values in no file" {
+        local marker pid space tries place control
+        # A value that is nowhere else. It must not be printed either: bats keeps output in files.
+        marker=Z$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+        sed "s/A00001/$marker/" "$fixtures/credit.csv" | age -r "$(gbx keys recipient)" -o "$FOLDER/marked.age"
+        gbx data add credit --owner fund --schema "$demo/credit.schema.yaml" --key "$PEOPLE/fund" "$FOLDER/marked.age" --as fund
+        cat /proc/self/mountinfo "/proc/$LAB_NAMESPACE/mountinfo" | cut -d' ' -f3- | sort -u >"$FOLDER/mounts"
+        { ip -o link; outside ip -o link; } | cut -d: -f2 | sort >"$FOLDER/devices"
+        start_loading killed
+        [ "$state" != '[]' ]
+        # What there is of it now: the control of what is looked for afterwards.
+        for pid in $(family "$job"); do
+                echo "$pid $(born "$pid")"
+                readlink /proc/"$pid"/ns/* >>"$FOLDER/all-namespaces" || true
+                sed 's|^[^/]*|/sys/fs/cgroup|' /proc/"$pid"/cgroup >>"$FOLDER/all-cgroups"
+                ! grep -rqsF "$marker" "/proc/$pid/root/data/" || touch "$FOLDER/delivered"
+        done >"$FOLDER/family"
+        { readlink /proc/self/ns/* "/proc/$LAB_NAMESPACE"/ns/*; } | sort -u >"$FOLDER/host-namespaces"
+        sort -u "$FOLDER/all-namespaces" | comm -23 - "$FOLDER/host-namespaces" >"$FOLDER/namespaces"
+        sort -u "$FOLDER/all-cgroups" | grep -E 'glovebox|gbx' >"$FOLDER/cgroups"
+        ours >"$FOLDER/there"
+        cat "$FOLDER/there"
+        for space in ^process ^cgroup ^net: ^mnt: ^pid: ^user: /images/; do grep -q "$space" "$FOLDER/there"; done
+        [ -e "$FOLDER/delivered" ]
+
+        kill -KILL "$job"
+        wait "$job" || true
+        for tries in $(seq 60); do
+                ours >"$FOLDER/left"
+                [ -s "$FOLDER/left" ] || break
+                sleep 0.05
+        done
+        echo "left after $tries looks:" && cat "$FOLDER/left"
+        [ ! -s "$FOLDER/left" ]
+
+        for place in /tmp /dev/shm /run "$GBX_SITE"; do
+                run ! grep -rqsF "$marker" "$place"
+                control=$(mktemp "$place/gbx-control-XXXXXX")
+                echo "$marker" >"$control"
+                run grep -rlsF "$marker" "$place"
+                rm "$control"
+                [ "$output" = "$control" ]
+        done
+        # The site goes on, and says of no flow that it lives.
+        gbx audit verify --as audit
         [ "$(gbx flows ls --json --as admin)" = '[]' ]
 }
