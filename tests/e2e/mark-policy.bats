@@ -71,6 +71,39 @@ fetched() { # RECIPIENT
         [[ $output != *bank-* ]]
 }
 
+@test "the plot of a trace is XML, names the accused alone, and shows a threshold that divides them from the others" {
+        status_is 0 gbx trace "$WORK/leaked.csv" --plot "$WORK/trace.svg" --json --as audit
+        printf '%s\n' "$output" >"$WORK/trace.json"
+        release=$(jq -r '.results[0] | select(.recipient == "bank-b") | .release' "$WORK/trace.json")
+        python3 - "$WORK/trace.svg" "$(jq .threshold "$WORK/trace.json")" "$release" <<'END'
+import re, sys, xml.etree.ElementTree as tree
+SVG = "{http://www.w3.org/2000/svg}"
+root = tree.parse(sys.argv[1]).getroot()
+threshold, release = float(sys.argv[2]), sys.argv[3]
+assert root.tag == SVG + "svg", root.tag
+texts = ["".join(t.itertext()) for t in root.iter(SVG + "text")]
+print(texts)
+assert f"bank-b ({release})" in texts
+assert not any("bank-a" in text for text in texts)
+assert f"threshold {threshold:.2f}" in texts and threshold > 0
+line, = (l for l in root.iter(SVG + "line") if l.get("stroke-dasharray"))
+assert line.get("y1") == line.get("y2")
+# Further up is a higher score: large dots are accused.
+for dot in root.iter(SVG + "circle"):
+        assert (float(dot.get("cy")) < float(line.get("y1"))) == (dot.get("r") == "6"), dot.attrib
+assert [dot.get("r") for dot in root.iter(SVG + "circle")].count("6") == 1
+END
+        # Nobody accused: no name in it.
+        status_is 0 gbx trace "$WORK/invented.csv" --plot "$WORK/nobody.svg" --as audit
+        python3 -c 'import sys, xml.etree.ElementTree as tree; tree.parse(sys.argv[1])' "$WORK/nobody.svg"
+        grep -q "Verdict: " "$WORK/nobody.svg"
+        ! grep -q bank- "$WORK/nobody.svg"
+        # A place that cannot be written is an error that names it.
+        run gbx trace "$WORK/leaked.csv" --plot "$WORK/absent/trace.svg" --as audit
+        [ "$status" -ne 0 ]
+        says "$WORK/absent/trace.svg"
+}
+
 @test "order of rows and invisible characters: only where the policy says so, and told as extra evidence" {
         cat >"$WORK/notes.lua" <<'LUA'
 local rows, n = {}, 0
