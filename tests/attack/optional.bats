@@ -35,8 +35,20 @@ blocked() { # CALLS
 @test "without Landlock a run says so and is stopped by everything else" {
         blocked landlock_create_ruleset,landlock_add_rule,landlock_restrict_self
         inside e03_host_files
-        slow_in_vm || inside e04_namespaces
-        slow_in_vm || inside e14_privilege
+        if ! slow_in_vm; then
+                inside e01_runtime_overwrite
+                inside --leak e02_descriptors
+                inside e04_namespaces
+                inside e05_mounts
+                inside --each e06_kernel_calls
+                inside --each e06_ptrace
+                inside e07_sockets
+                inside --terminal e08_terminal
+                inside --listen e09_network
+                inside e10_processes
+                inside e12_plaintext
+                inside e14_privilege
+        fi
         attack plain e04_namespaces >"$BATS_TEST_TMPDIR/log"
         grep -q '"landlock":"unavailable"' "$BATS_TEST_TMPDIR/log"
 }
@@ -44,9 +56,21 @@ blocked() { # CALLS
         blocked landlock_create_ruleset,landlock_add_rule,landlock_restrict_self
         attack plain --expect refused:andlock --spec '{"options": {"require_landlock": true}}' e04_namespaces
 }
-@test "without memfd_secret and memfd_create a run does as well" {
+@test "without memfd_secret a sandbox, which has no keys, is as before, and check says that it is missing" {
         blocked memfd_secret
         inside e04_namespaces
+        "$GBX_SANDBOX" check >"$BATS_TEST_TMPDIR/log" || true
+        grep -q '^weaker *secret memory .*not implemented' "$BATS_TEST_TMPDIR/log"
+}
+@test "without memfd_secret the vault keeps its keys in locked memory, guarded as well" {
+        only_on_host "the unit tests are not there"
+        "$build/block-calls" memfd_secret "$build/tests/unit/test_vault" >"$BATS_TEST_TMPDIR/log" 2>&1 ||
+                { cat "$BATS_TEST_TMPDIR/log"; return 1; }
+        grep -q 'secrets are kept in locked memory' "$BATS_TEST_TMPDIR/log"
+        # Control: it is the block that makes the difference, where the kernel has the call.
+        "$build/tests/unit/test_vault" >"$BATS_TEST_TMPDIR/control" 2>&1
+        "$GBX_SANDBOX" check | grep -q '^weaker *secret memory' ||
+                grep -q 'secrets are kept in memfd_secret memory' "$BATS_TEST_TMPDIR/control"
 }
 @test "a kernel whose tmpfs has no noswap is reported as such" {
         only_in_vm "this host's kernel has noswap"

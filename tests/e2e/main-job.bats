@@ -108,6 +108,28 @@ C
         jq -r .payload "$WORK/lua/provenance.intoto.json" | base64 -d | jq -e '.predicate.marks | to_entries[0].value.claim' >/dev/null
 }
 
+@test "a kernel without memfd_secret: the same release, and each key in memory that is locked instead" {
+        local count
+        strace -f -qq -e trace=memfd_secret,mlock,mlock2 -e signal=none -o "$WORK/with" \
+                gbx job run --algo "$LUA" --data credit --purpose credit-scoring --param by=home --as bank-a
+        strace -f -qq -e trace=memfd_secret,mlock,mlock2 -e signal=none -o "$WORK/without" \
+                "$build/block-calls" memfd_secret "$build/gbx" job run --algo "$LUA" --data credit --purpose credit-scoring \
+                --param by=home --as bank-a
+        grep -q 'memfd_secret(.* = [0-9]' "$WORK/with" || skip "this kernel has no memfd_secret to take away"
+        run ! grep -q ENOSYS "$WORK/with"
+        # Each refusal is followed, in its process, by a lock that is granted.
+        grep -v memfd_secret "$WORK/without" | grep -v ' mlock2*(.* = 0$' >"$WORK/others" || true
+        echo "neither: $(cat "$WORK/others")"
+        [ ! -s "$WORK/others" ]
+        count=$(awk '/memfd_secret/ { if (!/ENOSYS/ || wanted[$1]) exit 1; wanted[$1] = 1; n++ } / mlock/ { wanted[$1] = 0 }
+                END { for (process in wanted) if (wanted[process]) exit 1; print n }' "$WORK/without")
+        echo "$count secrets"
+        [ "$count" -ge 4 ]
+        gbx job fetch "$(last_run)" --output "$WORK/locked" --as bank-a
+        age -d -i "$PEOPLE/bank-a.age" -o "$WORK/locked.csv" "$WORK"/locked/*.csv.age
+        matches_expected "$WORK/locked.csv"
+}
+
 @test "a native program gives the same table" {
         approve "$NATIVE"
         status_is 0 job "$NATIVE" home
