@@ -139,7 +139,7 @@ print(got)
 END
 ip -6 address | wc -l'
         [ "$output" = $'[]\n0' ]
-        ! grep -q leaky "$LAB/asked"
+        ! grep -q leaky "$LAB/asked" || false
         untouched
 }
 
@@ -222,7 +222,7 @@ ip -6 address | wc -l'
                 : >"$LAB/requests"
                 run raw "$head$framing$second"
                 [[ $output == *"HTTP/1.1 400"* ]] || { echo "$framing: $output"; false; }
-                ! grep -q smuggled "$LAB/requests"
+                ! grep -q smuggled "$LAB/requests" || false
         done
         # Control: a second request over the same connection is judged by itself.
         run raw "$head"'Content-Length: 0\r\n\r\nGET http://plain.test/hidden HTTP/1.1\r\nHost: plain.test\r\n\r\n'
@@ -240,7 +240,7 @@ ip -6 address | wc -l'
         done
         [ ! -s "$LAB/requests" ]
         run -0 job curl -sS -H 'Connection: x-secret' -H 'X-Secret: 1' -H 'Proxy-Authorization: Basic x' -H 'X-Forwarded-For: 127.0.0.1' http://hostile.test:8000/ok
-        ! grep -qi -e x-secret -e proxy -e forwarded "$LAB/requests"
+        ! grep -qi -e x-secret -e proxy -e forwarded "$LAB/requests" || false
         grep -q "^host: hostile.test:8000" "$LAB/requests"
 }
 
@@ -367,7 +367,7 @@ END
         for path in both twolengths switch badchunk trailer barelf nul manyheaders hugeheader garbage; do
                 run job curl -s -o "$LAB/body" "http://hostile.test:8000/$path"
                 refused response || { echo "$path"; false; }
-                ! grep -q -e "secret channel" -e Secret "$LAB/body"
+                ! grep -q -e "secret channel" -e Secret "$LAB/body" || false
         done
         run job curl -s -o "$LAB/body" http://hostile.test:8000/short
         [ "$status" -ne 0 ] # a break looks like a break, not like an end

@@ -271,7 +271,7 @@ a,2010,2,0.00,0,0.3333333333333333
         unsquashfs -q -n -d "$root/tree" "$image" >/dev/null
         [ "$(cd "$root/tree" && find . | sort | tr '\n' ' ')" = \
                 '. ./bin ./bin/gbx-lua ./data ./dev ./etc ./job ./out ./proc ./tmp ' ]
-        ! strings -n 6 "$root/tree/bin/gbx-lua" | grep -F "$PWD"
+        ! strings -n 6 "$root/tree/bin/gbx-lua" | grep -F "$PWD" || false
 }
 
 # in_sandbox PROFILE IMAGE ARGUMENTS...: runs a job of $root; $result is gbx-sandbox's account.

@@ -97,7 +97,7 @@ END
         status_is 0 gbx trace "$WORK/invented.csv" --plot "$WORK/nobody.svg" --as audit
         python3 -c 'import sys, xml.etree.ElementTree as tree; tree.parse(sys.argv[1])' "$WORK/nobody.svg"
         grep -q "Verdict: " "$WORK/nobody.svg"
-        ! grep -q bank- "$WORK/nobody.svg"
+        ! grep -q bank- "$WORK/nobody.svg" || false
         # A place that cannot be written is an error that names it.
         run gbx trace "$WORK/leaked.csv" --plot "$WORK/absent/trace.svg" --as audit
         [ "$status" -ne 0 ]
@@ -128,13 +128,13 @@ LUA
         fetched bank-a
         mv "$WORK/bank-a.csv" "$WORK/plain.csv"
         rm -rf "$WORK/bank-a"
-        ! grep -q $'\u200b' "$WORK/plain.csv"
+        ! grep -q $'\u200b' "$WORK/plain.csv" || false
         sort -c -t, -k1,1n <(tail -n +2 "$WORK/plain.csv")
         status_is 0 gbx policy apply "$WORK/layout.yaml" --as admin
         approve "$notes"
         fetched bank-a
         fetched bank-b
-        ! cmp "$WORK/bank-a.csv" "$WORK/bank-b.csv"
+        ! cmp "$WORK/bank-a.csv" "$WORK/bank-b.csv" || false
         # Invisible characters apart, the same rows; about half of the cells have one, about half of the pairs are swapped.
         cmp <(sort "$WORK/plain.csv") <(sed $'s/\u200b//g' "$WORK/bank-a.csv" | sort)
         marked=$(grep -c $'\u200b' "$WORK/bank-a.csv")

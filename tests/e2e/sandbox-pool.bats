@@ -203,7 +203,7 @@ PYTHON
                 pgrep -f '^/bin/probe sleep 60000' >/dev/null || break
                 sleep 0.05
         done
-        ! pgrep -f '^/bin/probe sleep 60000'
+        ! pgrep -f '^/bin/probe sleep 60000' || false
 }
 
 victim() { # guard|init|job: prints a process of one waiting sandbox
