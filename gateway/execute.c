@@ -8,6 +8,7 @@
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"
 #include "runtime/sandbox/launch.h"
+#include "runtime/sandbox/spec.h"
 #include "runtime/vault/keys.h"
 
 #include <stdio.h>
@@ -43,11 +44,14 @@ static const struct engine *find_engine(const char *name) {
         return NULL;
 }
 
+_Static_assert((int)GBX_POLICY_MAX_OPEN_FILES == (int)GBX_SPEC_MAX_OPEN_FILES, "a policy can ask for what the sandbox gives, and no more");
+
 struct gbx_execution_limits gbx_execution_limits(const struct gbx_policy *policy) {
         const struct gbx_policy_limits *limits = &policy->limits;
 
         return (struct gbx_execution_limits){ limits->wall_ms, limits->cpu_ms, limits->memory_bytes, limits->processes,
-                                              limits->open_files, limits->output_bytes, limits->output_files, limits->scratch_bytes };
+                                              limits->open_files, limits->output_bytes, limits->output_files, limits->scratch_bytes,
+                                              limits->cpu_percent };
 }
 
 /* --- /data -------------------------------------------------------------------- */
@@ -323,6 +327,23 @@ static json_t *add_etc_mount(json_t *spec, int mount) {
         return spec;
 }
 
+/* Where core dumps go to a program (systemd-coredump, apport), the sandbox would refuse every job: the pipe would carry
+ * a job's memory, that is data, out. Suppressed is as safe: under an RLIMIT_CORE of 1 the kernel starts no pipe (core(5)),
+ * and the sandbox sets that limit hard. */
+static json_t *add_options(json_t *spec, const struct gbx_execution *execution) {
+        json_t *options = json_pack("{s:s, s:b, s:b}", "core_pattern_pipe", "suppress", "core_scheduling",
+                                    execution->sandbox.core_scheduling, "coarse_timers", execution->sandbox.coarse_timers);
+        uint64_t cpu_percent = execution->limits.cpu_percent;
+        int r = json_object_set_new(spec, "options", options);
+
+        if (r >= 0 && cpu_percent)
+                r = json_object_set_new(json_object_get(spec, "limits"), "cpu_percent", json_integer((json_int_t)cpu_percent));
+        if (r >= 0)
+                return spec;
+        json_decref(spec);
+        return NULL;
+}
+
 static json_t *make_spec(const struct gbx_execution *execution, const struct engine *engine, const char *image, const char *digest,
                          const char *entry, const int mounts[4], const struct gbx_launch_pipe pipes[3]) {
         const struct gbx_execution_limits *limits = &execution->limits;
@@ -330,7 +351,7 @@ static json_t *make_spec(const struct gbx_execution *execution, const struct eng
 
         if (environment && execution->environment)
                 (void)json_object_update((json_t *)environment, (json_t *)(uintptr_t)execution->environment);
-        return add_etc_mount(json_pack(
+        return add_options(add_etc_mount(json_pack(
                 "{s:i, s:s, s:{s:s, s:s}, s:o, s:o, s:s,"
                 " s:[{s:s, s:i}, {s:s, s:i, s:b}, {s:s, s:i, s:b}, {s:s, s:{s:I, s:i}}],"
                 " s:{s:i}, s:n, s:i, s:i,"
@@ -345,7 +366,7 @@ static json_t *make_spec(const struct gbx_execution *execution, const struct eng
                 "limits", "wall_ms", (json_int_t)limits->wall_ms, "cpu_ms", (json_int_t)limits->cpu_ms, "memory_bytes",
                 (json_int_t)limits->memory_bytes, "pids", (json_int_t)limits->processes, "open_files",
                 (json_int_t)limits->open_files, "file_bytes", (json_int_t)limits->output_bytes, "denials", DENIALS,
-                "network", make_network(execution, engine)), mounts[3]);
+                "network", make_network(execution, engine)), mounts[3]), execution);
 }
 
 /* Runs gbx-sandbox over the mounts (the last one may be -1); fills `sandbox`, `end` and `error_bytes`. */

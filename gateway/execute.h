@@ -22,6 +22,7 @@
 
 struct gbx_execution_limits {
         uint64_t wall_ms, cpu_ms, memory_bytes, processes, open_files, output_bytes, output_files, scratch_bytes;
+        uint64_t cpu_percent; /* 0: no cap */
 };
 
 struct gbx_execution {
@@ -32,6 +33,7 @@ struct gbx_execution {
         const json_t *parameters; /* object, becomes /job/params.json */
         const json_t *datasets;   /* array of rows of the view's table dataset */
         struct gbx_execution_limits limits;
+        struct gbx_policy_sandbox sandbox;
         bool dummy; /* deliver dummy twins (dummy.h) in place of the data; no key is touched */
         int network;               /* descriptor of a prepared network namespace; 0: the job gets an empty one */
         int connects;              /* answers connect(2) of a native job (egress/redirect.h); used with `network` only */

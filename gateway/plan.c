@@ -82,5 +82,6 @@ void gbx_run_plan_execution(struct gbx_site *site, const struct gbx_run_plan *pl
                 .parameters = plan->request.parameters,
                 .datasets = plan->datasets,
                 .limits = gbx_execution_limits(plan->policy),
+                .sandbox = plan->policy->sandbox,
         };
 }

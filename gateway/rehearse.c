@@ -112,6 +112,7 @@ int gbx_rehearse(struct gbx_site *site, const struct gbx_rehearsal_order *order,
         execution.id = id;
         execution.datasets = datasets;
         execution.limits = gbx_execution_limits(order->policy);
+        execution.sandbox = order->policy->sandbox;
         r = run_once(&execution, order->policy, &rehearsal.state, &reason, &rehearsal.gate, err);
         if (r >= 0 && reason)
                 (void)json_array_append(rehearsal.reasons, reason);

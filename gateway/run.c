@@ -137,8 +137,11 @@ static int record_start(struct gbx_site *site, const struct gbx_run_plan *plan, 
                           plan->request.policy, "limits", "wall_ms", (json_int_t)limits->wall_ms, "cpu_ms", (json_int_t)limits->cpu_ms,
                           "memory_bytes", (json_int_t)limits->memory_bytes, "processes", (json_int_t)limits->processes,
                           "output_bytes", (json_int_t)limits->output_bytes);
-        int r = gbx_site_record(site, &(struct gbx_action){ "system", "run.start", id, "done", NULL, details }, NULL, err);
+        int r;
 
+        if (limits->cpu_percent)
+                (void)json_object_set_new(json_object_get(details, "limits"), "cpu_percent", json_integer((json_int_t)limits->cpu_percent));
+        r = gbx_site_record(site, &(struct gbx_action){ "system", "run.start", id, "done", NULL, details }, NULL, err);
         for (size_t i = 0; i < plan->request.dataset_count && r >= 0; i++) {
                 gbx_auto(gbx_json_freep) json_t *use =
                         json_pack("{s:s, s:s, s:s}", "purpose", "decrypt into the sandbox", "run", id, "digest", plan->request.datasets[i].digest);

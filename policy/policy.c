@@ -41,10 +41,17 @@ static const struct gbx_yaml_field limits_fields[] = {
         { .key = "cpu-time", .type = GBX_YAML_DURATION, AT(gbx_policy_limits, cpu_ms), .fallback = "30s", .min = 100, .max = 7 * DAY },
         { .key = "memory", .type = GBX_YAML_SIZE, AT(gbx_policy_limits, memory_bytes), .fallback = "256M", .min = 16 * MIB, .max = 1024 * GIB },
         { .key = "processes", .type = GBX_YAML_INTEGER, AT(gbx_policy_limits, processes), .fallback = "16", .min = 1, .max = 4096 },
-        { .key = "open-files", .type = GBX_YAML_INTEGER, AT(gbx_policy_limits, open_files), .fallback = "64", .min = 16, .max = 65536 },
+        { .key = "open-files", .type = GBX_YAML_INTEGER, AT(gbx_policy_limits, open_files), .fallback = "64", .min = 16, .max = GBX_POLICY_MAX_OPEN_FILES },
         { .key = "output-size", .type = GBX_YAML_SIZE, AT(gbx_policy_limits, output_bytes), .fallback = "1M", .min = 4 * KIB, .max = GIB },
         { .key = "output-files", .type = GBX_YAML_INTEGER, AT(gbx_policy_limits, output_files), .fallback = "16", .min = 2, .max = 1000 },
         { .key = "scratch-size", .type = GBX_YAML_SIZE, AT(gbx_policy_limits, scratch_bytes), .fallback = "16M", .min = 4 * KIB, .max = 64 * GIB },
+        { .key = "cpu-percent", .type = GBX_YAML_INTEGER, AT(gbx_policy_limits, cpu_percent), .min = 1, .max = GBX_POLICY_MAX_CPU_PERCENT },
+        END,
+};
+
+static const struct gbx_yaml_field sandbox_fields[] = {
+        { .key = "core-scheduling", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_sandbox, core_scheduling), .fallback = "no" },
+        { .key = "coarse-timers", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_sandbox, coarse_timers), .fallback = "no" },
         END,
 };
 
@@ -104,6 +111,7 @@ static const struct gbx_yaml_field policy_fields[] = {
         { .key = "engines", .type = GBX_YAML_CHOICES, AT(gbx_policy, engines), .words = engine_words, .required = true, .min = 1, .max = GBX_ENGINE_COUNT },
         { .key = "approvals", .type = GBX_YAML_RECORD, AT(gbx_policy, approvals), .fields = approvals_fields, .required = true },
         { .key = "limits", .type = GBX_YAML_RECORD, AT(gbx_policy, limits), .fields = limits_fields },
+        { .key = "sandbox", .type = GBX_YAML_RECORD, AT(gbx_policy, sandbox), .fields = sandbox_fields },
         { .key = "release", .type = GBX_YAML_RECORD, AT(gbx_policy, release), .fields = release_fields, .required = true },
         { .key = "parameters", .type = GBX_YAML_RECORDS, AT(gbx_policy, parameters), .fields = parameter_fields, .size = sizeof(struct gbx_policy_parameter), .max = 100 },
         { .key = "network", .type = GBX_YAML_CHOICE, AT(gbx_policy, network), .words = network_words, .fallback = "none" },
@@ -328,11 +336,21 @@ static int check_coalition(const struct check *check, const struct gbx_yaml_node
                        ? PROBLEM(check, node, "coalition: from 2 to 8 recipients, or 0 for what each table carries") : 0;
 }
 
+/* DuckDB reads the clock as it starts, which reads the counter where the kernel's clock is the counter. */
+static int check_sandbox(const struct check *check, const struct gbx_yaml_node *root) {
+        const struct gbx_yaml_node *node = gbx_yaml_get(gbx_yaml_get(root, "sandbox"), "coarse-timers");
+
+        return node && check->policy->sandbox.coarse_timers && check->policy->engines & 1U << GBX_ENGINE_LUA_SQL
+                       ? PROBLEM(check, node, "coarse-timers: the engine lua-sql cannot run without the counter; choose one") : 0;
+}
+
 static int check_policy(const struct check *check, const struct gbx_yaml_node *root) {
         int r = check_approvals(check, root);
 
         if (r >= 0)
                 r = check_coalition(check, root);
+        if (r >= 0)
+                r = check_sandbox(check, root);
         if (r >= 0)
                 r = check_records(check, gbx_yaml_get(gbx_yaml_get(root, "release"), "columns"),
                                   check->policy->release.columns.count, check_column);

@@ -29,7 +29,11 @@ enum gbx_watermark { GBX_WATERMARK_REQUIRED, GBX_WATERMARK_OFF };
 enum gbx_opaque { GBX_OPAQUE_REFUSE, GBX_OPAQUE_HOLD };
 enum gbx_network { GBX_NETWORK_NONE, GBX_NETWORK_FLOWS };
 
-enum { GBX_POLICY_MAX_APPROVALS_COUNTED = 64 };
+enum {
+        GBX_POLICY_MAX_APPROVALS_COUNTED = 64,
+        GBX_POLICY_MAX_OPEN_FILES = 1000, /* as many as the sandbox gives (runtime/sandbox/spec.h) */
+        GBX_POLICY_MAX_CPU_PERCENT = 100 * 1024,
+};
 
 struct gbx_policy_approvals {
         uint64_t required;          /* distinct reviewers */
@@ -46,6 +50,13 @@ struct gbx_policy_limits {
         uint64_t output_bytes;  /* all of /out */
         uint64_t output_files;
         uint64_t scratch_bytes; /* all of /tmp */
+        uint64_t cpu_percent;   /* of one processor: slowed, not killed; 0: no cap */
+};
+
+/* What makes it harder for a job to learn of others on the same machine by timing; both cost speed. */
+struct gbx_policy_sandbox {
+        bool core_scheduling; /* no core is shared with threads of others */
+        bool coarse_timers;   /* reading the time stamp counter faults */
 };
 
 /* A column that tables may have when the policy lists them. */
@@ -117,6 +128,7 @@ struct gbx_policy {
         unsigned engines; /* 1 << enum gbx_engine */
         struct gbx_policy_approvals approvals;
         struct gbx_policy_limits limits;
+        struct gbx_policy_sandbox sandbox;
         struct gbx_policy_release release;
         struct gbx_records parameters; /* struct gbx_policy_parameter */
         unsigned network;              /* enum gbx_network */

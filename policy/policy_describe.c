@@ -57,7 +57,19 @@ static int describe_limits(const struct gbx_policy_limits *limits, struct gbx_bu
                 r = gbx_buffer_printf(buffer, err, " output in at most %llu files, ", (unsigned long long)limits->output_files);
         if (r >= 0)
                 r = quantity(buffer, limits->scratch_bytes, sizes, err);
-        return r < 0 ? r : gbx_buffer_append_text(buffer, " scratch\n", err);
+        if (r >= 0)
+                r = gbx_buffer_append_text(buffer, " scratch", err);
+        if (r >= 0 && limits->cpu_percent)
+                r = gbx_buffer_printf(buffer, err, ", %llu%% of a processor", (unsigned long long)limits->cpu_percent);
+        return r < 0 ? r : gbx_buffer_append_text(buffer, "\n", err);
+}
+
+static int describe_sandbox(const struct gbx_policy_sandbox *sandbox, struct gbx_buffer *buffer, struct gbx_error *err) {
+        if (!sandbox->core_scheduling && !sandbox->coarse_timers)
+                return 0;
+        return gbx_buffer_printf(buffer, err, "sandbox        %s%s%s\n", sandbox->core_scheduling ? "shares no core with others" : "",
+                                 sandbox->core_scheduling && sandbox->coarse_timers ? ", " : "",
+                                 sandbox->coarse_timers ? "the time stamp counter cannot be read" : "");
 }
 
 /* What a watermark must respect in a column, as notes behind it. */
@@ -217,6 +229,8 @@ int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buff
                 r = gbx_buffer_append_text(buffer, "\n", err);
         if (r >= 0)
                 r = describe_limits(&policy->limits, buffer, err);
+        if (r >= 0)
+                r = describe_sandbox(&policy->sandbox, buffer, err);
         if (r >= 0)
                 r = describe_release(&policy->release, buffer, err);
         for (size_t i = 0; r >= 0 && i < policy->parameters.count; i++)

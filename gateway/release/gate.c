@@ -78,13 +78,13 @@ static json_t *make_spec(const struct gbx_gate *gate, const int mounts[2], const
         json_int_t memory = MEMORY_BASE + MEMORY_FACTOR * (json_int_t)gate->policy->release.max_bytes;
 
         return json_pack("{s:i, s:s, s:{s:s, s:s}, s:[s,s,s,s], s:s, s:[{s:s, s:i}, {s:s, s:i, s:b}], s:n, s:i, s:i,"
-                         " s:{s:i, s:i, s:I, s:i, s:i, s:i, s:i}, s:{s:s}}",
+                         " s:{s:i, s:i, s:I, s:i, s:i, s:i, s:i}, s:{s:s}, s:{s:s}}",
                          "version", 1, "name", gate->name, "image", "file", gate->image, "digest", gate->image_digest, "argv",
                          "/job/gbx-gate", "/data", "/job/policy.yaml", "/job/content-scan.yaml", "profile", "gate", "mounts",
                          "target", "/data", "fd", mounts[0], "target", "/job", "fd", mounts[1], "executable", 1, "stdin",
                          "stdout", pipes[0].write_end, "stderr", pipes[1].write_end, "limits", "wall_ms", WALL_MS, "cpu_ms",
                          CPU_MS, "memory_bytes", memory, "pids", 4, "open_files", OPEN_FILES, "file_bytes", 4096, "denials", 10,
-                         "network", "mode", "none");
+                         "network", "mode", "none", "options", "core_pattern_pipe", "suppress"); /* as for jobs (gateway/execute.c) */
 }
 
 /* --- running it ---------------------------------------------------------------------- */

@@ -287,6 +287,13 @@ static uint64_t host_memory(void) {
         return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
 }
 
+/* Of one processor: a cap that the host could never reach is a mistake, as is memory that it does not have. */
+static uint64_t host_percent(void) {
+        long processors = sysconf(_SC_NPROCESSORS_CONF);
+
+        return processors > 0 ? 100 * (uint64_t)processors : 100;
+}
+
 enum { MAX_MILLISECONDS = 7 * 24 * 3600 * 1000 };
 
 NUMBER_FIELD(read_wall, struct gbx_spec_limits, wall_ms, 1, MAX_MILLISECONDS)
@@ -297,7 +304,7 @@ NUMBER_FIELD(read_open_files, struct gbx_spec_limits, open_files, 4, GBX_SPEC_MA
 NUMBER_FIELD(read_file_bytes, struct gbx_spec_limits, file_bytes, 1, 1ULL << 40)
 NUMBER_FIELD(read_denials, struct gbx_spec_limits, denials, 1, 1U << 20)
 NUMBER_FIELD(read_pids_refused, struct gbx_spec_limits, pids_refused, 1, 1U << 20)
-NUMBER_FIELD(read_cpu_percent, struct gbx_spec_limits, cpu_percent, 1, 100UL * 1024)
+NUMBER_FIELD(read_cpu_percent, struct gbx_spec_limits, cpu_percent, 1, host_percent())
 
 static int read_limits(void *target, const json_t *value, const char *path, struct gbx_error *err) {
         static const struct gbx_field fields[] = {

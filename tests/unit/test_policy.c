@@ -65,6 +65,8 @@ static void test_defaults(void **state) {
         assert_int_equal(policy->release.watermark, GBX_WATERMARK_REQUIRED);
         assert_false(policy->release.banner);
         assert_false(policy->release.row_order_mark);
+        assert_int_equal(policy->limits.cpu_percent, 0);
+        assert_false(policy->sandbox.core_scheduling || policy->sandbox.coarse_timers);
         assert_int_equal(policy->network, GBX_NETWORK_NONE);
         assert_int_equal(policy->source.size, strlen(minimal));
         assert_int_equal(strlen(policy->digest), 71);
@@ -109,7 +111,7 @@ static void test_all_problems_at_once(void **state) {
                         "policy: again\n",
                         "f:1:1: the key 'purpose' is missing\n"
                         "f:1:9: policy: 'P!' is not a name (lower-case letters, digits, '.', '_' and '-', at most 64)\n"
-                        "f:2:1: unknown key 'purpos'; known here: policy, purpose, datasets, engines, approvals, limits, release, parameters, network, flows, flow-breakers, flow-quotas\n"
+                        "f:2:1: unknown key 'purpos'; known here: policy, purpose, datasets, engines, approvals, limits, sandbox, release, parameters, network, flows, flow-breakers, flow-quotas\n"
                         "f:3:11: datasets: a list of names is wanted, say [a, b]\n"
                         "f:4:16: engines: 'python' is not one of: lua, native, lua-sql\n"
                         "f:5:24: required: 3 approvals, but only 2 reviewers are named\n"
@@ -163,6 +165,10 @@ static void test_values(void **state) {
         expect_problem("limits: { processes: -1 }\n", "not a whole number");
         expect_problem("limits: { processes: 0x10 }\n", "not a whole number");
         expect_problem("limits: { processes: 1e3 }\n", "not a whole number");
+        expect_problem("limits: { open-files: 1001 }\n", "open-files: '1001' is out of range");
+        expect_problem("limits: { cpu-percent: 0 }\n", "cpu-percent: '0' is out of range");
+        expect_problem("limits: { cpu-percent: 50% }\n", "cpu-percent: '50%' is not a whole number");
+        expect_problem("sandbox: { coarse-timers: 1 }\n", "coarse-timers: '1' is neither yes nor no");
         expect_problem("limits: [ ]\n", "limits: a mapping (key: value) is wanted");
         expect_problem("limits:\n", "limits: a mapping (key: value) is wanted");
         expect_problem("parameters: [{ name: by, type: text, min: 1 }]\n", "'min' and 'max' are for integers");
@@ -171,6 +177,28 @@ static void test_values(void **state) {
         expect_problem("parameters: [{ name: n, type: integer }, { name: n, type: text }]\n", "the parameter 'n' stands twice");
         expect_problem("parameters: [{ name: n-x, type: integer }]\n", "not an identifier");
         expect_problem("parameters: [{ name: n, type: integer, list: true }]\n", "list: 'true' is neither yes nor no");
+}
+
+static void test_sandbox(void **state) {
+        static const char more[] = "limits: { open-files: 1000, cpu-percent: 150 }\nsandbox: { core-scheduling: yes, coarse-timers: yes }\n";
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer description = {};
+        struct gbx_error err = {};
+        char text[2048];
+
+        (void)state;
+        (void)snprintf(text, sizeof text, "%s%s", minimal, more);
+        if (gbx_policy_parse(&policy, "f", text, strlen(text), NULL, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(policy->limits.open_files, 1000);
+        assert_int_equal(policy->limits.cpu_percent, 150);
+        assert_true(policy->sandbox.core_scheduling && policy->sandbox.coarse_timers);
+        expect_problems("policy: p\npurpose: q\ndatasets: [d]\nengines: [lua, lua-sql]\nsandbox: { coarse-timers: yes }\n"
+                        "approvals: { required: 1, reviewers: [wang] }\nrelease: { minimum-count: 10 }\n",
+                        "f:5:27: coarse-timers: the engine lua-sql cannot run without the counter; choose one\n");
+        assert_int_equal(gbx_policy_describe(policy, &description, &err), 0);
+        assert_non_null(strstr(gbx_buffer_text(&description), " 16M scratch, 150% of a processor\n"
+                                                              "sandbox        shares no core with others, the time stamp counter cannot be read\n"));
 }
 
 /* A policy with these columns (and keys of `release` before them), and the complaint that is expected; "": none. */
@@ -382,7 +410,7 @@ static void test_decimals(void **state) {
 
 /* The reference names every key of the tables: what the reader lists as known is looked for in the manual. */
 static void test_reference_is_complete(void **state) {
-        static const char *const sections[] = { "x: 1\n", "approvals: { x: 1 }\n", "limits: { x: 1 }\n", "release: { x: 1 }\n",
+        static const char *const sections[] = { "x: 1\n", "approvals: { x: 1 }\n", "limits: { x: 1 }\n", "sandbox: { x: 1 }\n", "release: { x: 1 }\n",
                                                 "release: { columns: [{ x: 1 }] }\n", "parameters: [{ x: 1 }]\n" };
         gbx_auto(gbx_buffer_free) struct gbx_buffer manual = {};
         size_t found = 0;
@@ -414,7 +442,7 @@ int main(void) {
                 cmocka_unit_test(test_defaults),        cmocka_unit_test(test_demo_files),
                 cmocka_unit_test(test_all_problems_at_once), cmocka_unit_test(test_subset),
                 cmocka_unit_test(test_values),          cmocka_unit_test(test_many_problems),
-                cmocka_unit_test(test_mark_constraints),
+                cmocka_unit_test(test_mark_constraints), cmocka_unit_test(test_sandbox),
                 cmocka_unit_test(test_size_limit),      cmocka_unit_test(test_parameters),
                 cmocka_unit_test(test_schema_problems), cmocka_unit_test(test_decimals),
                 cmocka_unit_test(test_reference_is_complete),

@@ -84,6 +84,7 @@ static void bad_specs_are_refused_with_the_path(void **state) {
                 { "{" HEAD ",\"limits\":{\"wall_ms\":1,\"memory_bytes\":9007199254740993,\"pids\":4}}", "limits.memory_bytes: " },
                 { "{" HEAD ",\"limits\":{\"wall_ms\":1,\"memory_bytes\":16777216,\"pids\":-1}}", "limits.pids: -1 is not" },
                 { "{" HEAD ",\"limits\":{\"wall_ms\":1.5,\"memory_bytes\":16777216,\"pids\":1}}", "limits.wall_ms: a whole number" },
+                { "{" HEAD ",\"limits\":{\"wall_ms\":1,\"memory_bytes\":16777216,\"pids\":1,\"cpu_percent\":1000000000}}", "limits.cpu_percent: " },
                 { "{" HEAD ",\"limits\":{\"wall_ms\":1,\"memory_bytes\":16777216,\"pids\":1,\"open_files\":1023}}", "limits.open_files: " },
                 { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a/../b\",\"fd\":0}]}", "mounts[0].target: empty, '.' and" },
                 { "{" HEAD "," LIMITS ",\"mounts\":[{\"target\":\"/a/\",\"fd\":0}]}", "mounts[0].target: empty, '.' and" },
