@@ -80,7 +80,12 @@ attack() { # NAME
 }
 
 @test "nothing is left after all that: no process, mount or control group" {
-        ! pgrep -f gbx-lua || false
+        # The programs of jobs, by the names that they have inside; another site's may be running, but not for long.
+        for _ in $(seq 100); do
+                pgrep -f '^/(bin/gbx-lua|job/hostile)' >"$WORK/processes" || break
+                sleep 0.05
+        done
+        [ ! -s "$WORK/processes" ]
         ! grep -q run-0000 /proc/self/mountinfo || false
         [ -z "$(find /sys/fs/cgroup -maxdepth 4 -type d -name '*run-0000*' 2>/dev/null)" ]
         status_is 0 gbx audit replay --as audit
