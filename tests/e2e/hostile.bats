@@ -82,7 +82,7 @@ attack() { # NAME
 @test "nothing is left after all that: no process, mount or control group" {
         # The programs of jobs, by the names that they have inside; another site's may be running, but not for long.
         for _ in $(seq 100); do
-                pgrep -f '^/(bin/gbx-lua|job/hostile)' >"$WORK/processes" || break
+                pgrep -f '^/(bin/gbx-lua|job/program)' >"$WORK/processes" || break
                 sleep 0.05
         done
         [ ! -s "$WORK/processes" ]
