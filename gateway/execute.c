@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "gateway/dataset_schema.h"
 #include "gateway/dummy.h"
 #include "gateway/install.h"
 #include "gateway/release/algorithm.h"
@@ -89,14 +90,12 @@ int gbx_execution_deliver(int site, const json_t *dataset, struct gbx_delivery *
 }
 
 static int deliver_twin(int site, const json_t *dataset, struct gbx_delivery *data, struct gbx_error *err) {
-        gbx_auto(gbx_buffer_free) struct gbx_buffer source = {}, csv = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer csv = {};
         gbx_auto(gbx_schema_freep) struct gbx_schema *schema = NULL;
         gbx_auto(gbx_close_fd) int out = -1;
         const char *name = json_string_value(json_object_get(dataset, "name"));
-        int r = gbx_object_get(site, json_string_value(json_object_get(dataset, "schema_source")), &source, err);
+        int r = gbx_dataset_schema(site, dataset, &schema, err);
 
-        if (r >= 0)
-                r = gbx_schema_parse(&schema, name, source.data, source.size, NULL, err);
         if (r >= 0)
                 r = gbx_dummy_twin(schema, 1, GBX_DUMMY_ROWS, &csv, err);
         if (r < 0)

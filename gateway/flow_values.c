@@ -2,10 +2,10 @@
 
 #include "base/cleanup.h"
 #include "base/csv.h"
+#include "gateway/dataset_schema.h"
 #include "gateway/egress/tokens.h"
 #include "gateway/execute.h"
 #include "gateway/release/confine.h"
-#include "gateway/store/objects.h"
 #include "gateway/store/view.h"
 #include "policy/schema.h"
 
@@ -101,12 +101,9 @@ static int add_dataset(struct gbx_site *site, const json_t *dataset, const char 
         uint64_t bytes = (uint64_t)json_integer_value(json_object_get(dataset, "bytes"));
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL;
         gbx_auto(gbx_schema_freep) struct gbx_schema *schema = NULL;
-        gbx_auto(gbx_buffer_free) struct gbx_buffer source = {};
         gbx_auto(gbx_close_fd) int fd = -1;
-        int r = gbx_object_get(site->directory, json_string_value(json_object_get(dataset, "schema_source")), &source, err);
+        int r = gbx_dataset_schema(site->directory, dataset, &schema, err);
 
-        if (r >= 0)
-                r = gbx_schema_parse(&schema, name, source.data, source.size, NULL, err);
         if (r >= 0)
                 r = gbx_site_record(site, &(struct gbx_action){ "system", "key.use", name, "done", NULL, use }, NULL, err);
         if (r >= 0)

@@ -142,22 +142,41 @@ static unsigned markable_layout(const struct gbx_policy_release *release) {
         return GBX_MARK_ZERO_WIDTH | (release->row_order_mark ? (unsigned)GBX_MARK_ROW_ORDER : 0); /* the former in prose only */
 }
 
-static int mark_table(const struct making *making, const struct gbx_gate_table *table, const char *family,
-                      const char *mark_id, const char *banner, struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
-        const struct gbx_policy_release *release = &making->plan->policy->release;
-        gbx_auto(gbx_free_pointer) struct gbx_mark_column *columns = calloc(table->column_count + 1, sizeof *columns);
-        struct gbx_mark_request request = { .root = making->root.data, .family = family, .release = mark_id,
-                                            .recipient = making->plan->request.requester, .columns = columns,
-                                            .column_count = table->column_count, .options = { .banner = banner, .layout = markable_layout(release),
-                                                         .coalition = (unsigned)release->coalition } };
+/* A table of the gate's, and what a mark may do to it: however often it is marked, this is found out once. */
+struct subject {
+        const struct gbx_gate_table *table;
+        struct gbx_mark_column *columns;
+        char family[GBX_SHA256_TEXT_SIZE];
+};
+
+static void free_subject(struct subject *subject) {
+        free(subject->columns);
+}
+
+static int make_subject(const struct making *making, const struct gbx_gate_table *table, struct subject *ret, struct gbx_error *err) {
         int r;
 
-        if (!columns)
+        ret->table = table;
+        ret->columns = calloc(table->column_count + 1, sizeof *ret->columns);
+        if (!ret->columns)
                 return gbx_fail_memory(err);
         for (size_t i = 0; i < table->column_count; i++)
-                columns[i] = markable(release, table, &table->columns[i]);
-        r = gbx_tolerance_apply(making->site, making->plan->datasets, columns, table->column_count, err);
-        return r < 0 ? r : gbx_mark_table(&request, table->csv.data, table->csv.size, ret_marked, ret_mark, err);
+                ret->columns[i] = markable(&making->plan->policy->release, table, &table->columns[i]);
+        r = gbx_tolerance_apply(making->site, making->plan->datasets, ret->columns, table->column_count, err);
+        return r < 0 ? r : family_text(making, table, ret->family, err);
+}
+
+static int mark_table(const struct making *making, const struct subject *subject, const char *mark_id, const char *banner,
+                      struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
+        const struct gbx_policy_release *release = &making->plan->policy->release;
+        const struct gbx_gate_table *table = subject->table;
+        struct gbx_mark_request request = { .root = making->root.data, .family = subject->family, .release = mark_id,
+                                            .recipient = making->plan->request.requester, .columns = subject->columns,
+                                            .column_count = table->column_count,
+                                            .options = { .banner = banner, .layout = markable_layout(release),
+                                                         .coalition = (unsigned)release->coalition } };
+
+        return gbx_mark_table(&request, table->csv.data, table->csv.size, ret_marked, ret_mark, err);
 }
 
 /* Whether somebody else was given these very bytes before. */
@@ -177,7 +196,7 @@ static int given_before(const struct making *making, const struct gbx_mark *mark
 
 /* Marks until the copy is nobody else's: of a small table two marks may be the same by chance, and then the copies
  * could not be told apart. `ret_id` is what the mark was made with, and what a trace needs. */
-static int mark_apart(const struct making *making, const struct gbx_gate_table *table, const char *family,
+static int mark_apart(const struct making *making, const struct subject *subject,
                       char ret_id[static MARK_ID_SIZE], struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark,
                       struct gbx_error *err) {
         bool taken = true;
@@ -189,7 +208,7 @@ static int mark_apart(const struct making *making, const struct gbx_gate_table *
                 gbx_mark_clear(ret_mark);
                 if (n > 0)
                         (void)snprintf(ret_id, MARK_ID_SIZE, "%.*s.%u", ID_SIZE - 1, making->id, n % MARK_TRIES);
-                r = mark_table(making, table, family, ret_id, NULL, ret_marked, ret_mark, err);
+                r = mark_table(making, subject, ret_id, NULL, ret_marked, ret_mark, err);
                 if (r >= 0)
                         r = given_before(making, ret_mark, &taken, err);
         }
@@ -198,7 +217,7 @@ static int mark_apart(const struct making *making, const struct gbx_gate_table *
 
 /* Puts the banner in front, if the policy asks for one. `plain` gets the digest without it, which tells whether two
  * copies are alike but for whom they name. */
-static int add_banner(const struct making *making, const struct gbx_gate_table *table, const char *family, const char *mark_id,
+static int add_banner(const struct making *making, const struct subject *subject, const char *mark_id,
                       struct gbx_buffer *marked, struct gbx_mark *mark, char plain[static GBX_SHA256_TEXT_SIZE],
                       struct gbx_error *err) {
         char banner[256];
@@ -209,7 +228,7 @@ static int add_banner(const struct making *making, const struct gbx_gate_table *
         (void)snprintf(banner, sizeof banner, "copy for %s, %s", making->plan->request.requester, making->id);
         gbx_buffer_clear(marked);
         gbx_mark_clear(mark);
-        return mark_table(making, table, family, mark_id, banner, marked, mark, err);
+        return mark_table(making, subject, mark_id, banner, marked, mark, err);
 }
 
 /* Encrypts to one recipient and puts the file into the release's folder. */
@@ -234,15 +253,16 @@ static json_t *mark_json(const struct gbx_mark *mark) {
 static int add_table(struct making *making, const struct gbx_gate_table *table, size_t index, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer marked = {};
         gbx_auto(gbx_mark_clear) struct gbx_mark mark = {};
+        gbx_auto(free_subject) struct subject subject = {};
         const struct gbx_age_recipient *own = gbx_age_identity_recipient(making->identity);
-        char family[GBX_SHA256_TEXT_SIZE], record[GBX_SHA256_TEXT_SIZE], digest[GBX_SHA256_TEXT_SIZE];
+        char record[GBX_SHA256_TEXT_SIZE], digest[GBX_SHA256_TEXT_SIZE];
         char mark_id[MARK_ID_SIZE], plain[GBX_SHA256_TEXT_SIZE];
-        int r = family_text(making, table, family, err);
+        int r = make_subject(making, table, &subject, err);
 
         if (r >= 0)
-                r = mark_apart(making, table, family, mark_id, &marked, &mark, err);
+                r = mark_apart(making, &subject, mark_id, &marked, &mark, err);
         if (r >= 0)
-                r = add_banner(making, table, family, mark_id, &marked, &mark, plain, err);
+                r = add_banner(making, &subject, mark_id, &marked, &mark, plain, err);
         if (r >= 0)
                 r = gbx_object_put(making->site->directory, mark.record, strlen(mark.record), record, err);
         if (r >= 0)
@@ -256,7 +276,7 @@ static int add_table(struct making *making, const struct gbx_gate_table *table, 
         memcpy(making->subjects[index].digest, mark.digest, sizeof mark.digest);
         (void)json_object_set_new(making->marks, table->name, mark_json(&mark));
         if (json_array_append_new(making->outputs, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "file", table->name, "digest", digest, "plain", plain, "record",
-                                                             record, "family", family, "mark_id", mark_id, "bytes", (json_int_t)marked.size,
+                                                             record, "family", subject.family, "mark_id", mark_id, "bytes", (json_int_t)marked.size,
                                                              "columns", gbx_earlier_columns(table))) < 0)
                 return gbx_fail_memory(err);
         return 0;

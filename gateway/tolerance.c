@@ -1,9 +1,8 @@
 #include "gateway/tolerance.h"
 
 #include "base/cleanup.h"
-#include "gateway/store/objects.h"
+#include "gateway/dataset_schema.h"
 #include "policy/decimal.h"
-#include "policy/schema.h"
 
 #include <string.h>
 
@@ -23,16 +22,12 @@ static int apply_column(const struct gbx_schema_column *owned, struct gbx_mark_c
 
 static int apply_dataset(struct gbx_site *site, const json_t *dataset, struct gbx_mark_column *columns, size_t count,
                          struct gbx_error *err) {
-        const char *name = json_string_value(json_object_get(dataset, "name"));
         gbx_auto(gbx_schema_freep) struct gbx_schema *schema = NULL;
-        gbx_auto(gbx_buffer_free) struct gbx_buffer source = {};
         const struct gbx_schema_column *owned;
-        int r = gbx_object_get(site->directory, json_string_value(json_object_get(dataset, "schema_source")), &source, err);
+        int r = gbx_dataset_schema(site->directory, dataset, &schema, err);
 
-        if (r >= 0)
-                r = gbx_schema_parse(&schema, name, source.data, source.size, NULL, err);
         if (r < 0)
-                return gbx_context(err, r, "schema of dataset '%s'", name);
+                return gbx_context(err, r, "schema of dataset '%s'", json_string_value(json_object_get(dataset, "name")));
         owned = schema->columns.items;
         for (size_t i = 0; r >= 0 && i < schema->columns.count; i++)
                 for (size_t j = 0; r >= 0 && j < count; j++)
