@@ -3,19 +3,7 @@
 
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-        source tests/fixtures/egress/lab.bash
-        export BUILD=${BUILD:-build}
-        lab_up
-}
-teardown_file() {
-        source tests/fixtures/egress/lab.bash
-        lab_down
-}
-setup() {
-        source tests/fixtures/egress/lab.bash
-        cd "$BATS_TEST_DIRNAME/../.."
-}
+load ../fixtures/egress/suite
 
 hop='"breaker-failures":0'
 rules='[{"name":"hostile","scheme":"http","host":"hostile.test","port":8000,"methods":["GET","POST"],"paths":["/ok","/redirect","/redirect-good"],'$hop'},

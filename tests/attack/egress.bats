@@ -3,18 +3,10 @@
 
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-        source tests/fixtures/egress/lab.bash
-        export BUILD=${BUILD:-build}
-        lab_up
-}
-teardown_file() {
-        source tests/fixtures/egress/lab.bash
-        lab_down
-}
+load ../fixtures/egress/suite
+
 setup() {
-        source tests/fixtures/egress/lab.bash
-        cd "$BATS_TEST_DIRNAME/../.."
+        lab_setup
         : >"$LAB/reached"
         : >"$LAB/requests"
         : >"$LAB/asked"

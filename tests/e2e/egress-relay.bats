@@ -1,19 +1,7 @@
 # Bytes that pass through the proxy inside the kernel: counted, limited, bounded and ended like any others.
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-        source tests/fixtures/egress/lab.bash
-        export BUILD=${BUILD:-build}
-        lab_up
-}
-teardown_file() {
-        source tests/fixtures/egress/lab.bash
-        lab_down
-}
-setup() {
-        source tests/fixtures/egress/lab.bash
-        cd "$BATS_TEST_DIRNAME/../.."
-}
+load ../fixtures/egress/suite
 
 plain='{"name":"plain","scheme":"http","host":"plain.test","methods":["GET","POST","DELETE"],"paths":["/v1/"]}'
 hostile=$(jq -c '.port=8000 | .paths=["/"]' <<<"$plain")

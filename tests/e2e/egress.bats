@@ -1,19 +1,7 @@
 # What the policy allows works: real clients, nginx over TLS, real network namespaces.
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-        source tests/fixtures/egress/lab.bash
-        export BUILD=${BUILD:-build}
-        lab_up
-}
-teardown_file() {
-        source tests/fixtures/egress/lab.bash
-        lab_down
-}
-setup() {
-        source tests/fixtures/egress/lab.bash
-        cd "$BATS_TEST_DIRNAME/../.."
-}
+load ../fixtures/egress/suite
 
 plain='{"name":"plain","scheme":"http","host":"plain.test","methods":["GET","HEAD","POST","PUT"],"paths":["/v1/"],"body-bytes":40000000,"request-bytes":100000000}'
 verify='{"name":"verify","scheme":"https","host":"api.test","tls":{"mode":"verify"}}'
