@@ -2,8 +2,8 @@
 #pragma once
 
 #include "gateway/cli/command.h"
-#include "gateway/log/checkpoint.h"
-#include "gateway/log/tree.h"
+#include "gateway/log/format/checkpoint.h"
+#include "gateway/log/format/tree.h"
 
 /* The log's verifier: --vkey, else the site's. */
 int gbx_audit_verifier(const struct gbx_cli *cli, struct gbx_note_verifier *ret, struct gbx_error *err);

@@ -1,8 +1,9 @@
 /* gbx data add | ls | show | revoke | destroy */
 #include "base/cleanup.h"
 #include "gateway/cli/commands.h"
+#include "gateway/cli/ssh_keygen.h"
 #include "gateway/cli/table.h"
-#include "gateway/register.h"
+#include "gateway/data/register.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/view.h"
 #include "policy/decision.h"
@@ -17,6 +18,10 @@ static const struct gbx_cli_column columns[] = {
         { "signature", "SIGNED", GBX_COLUMN_DIGEST }, {},
 };
 
+static int sign(void *userdata, const void *message, size_t size, struct gbx_buffer *ret_signature, struct gbx_error *err) {
+        return gbx_ssh_sign(gbx_cli_option(userdata, "key"), message, size, ret_signature, err);
+}
+
 static int run_add(struct gbx_cli *cli, struct gbx_error *err) {
         const struct gbx_registration registration = {
                 .actor = gbx_actor(cli->as),
@@ -24,7 +29,8 @@ static int run_add(struct gbx_cli *cli, struct gbx_error *err) {
                 .owner = gbx_cli_option(cli, "owner"),
                 .schema_file = gbx_cli_option(cli, "schema"),
                 .data_file = cli->arguments[1],
-                .key_file = gbx_cli_option(cli, "key"),
+                .sign = gbx_cli_option(cli, "key") ? sign : NULL,
+                .userdata = cli,
         };
         json_t *row;
         bool foreign = cli->as && strcmp(cli->as, registration.owner) != 0;
@@ -37,7 +43,7 @@ static int run_add(struct gbx_cli *cli, struct gbx_error *err) {
                 r = gbx_register_dataset(cli->site, &registration, &row, err);
         if (r < 0)
                 return r;
-        if (!registration.key_file)
+        if (!registration.sign)
                 gbx_cli_say(cli, "The manifest is not signed by the owner; --key FILE signs it.\n");
         return gbx_cli_print_object(cli, row, columns, err);
 }

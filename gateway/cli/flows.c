@@ -2,8 +2,8 @@
 #include "gateway/cli/commands.h"
 
 #include "base/cleanup.h"
-#include "gateway/flow_control.h"
-#include "gateway/flow_limits.h"
+#include "gateway/flows/control.h"
+#include "gateway/flows/limits.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/view.h"
 

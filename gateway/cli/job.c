@@ -1,15 +1,16 @@
 /* gbx job run | ls | show | fetch */
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/approve.h"
+#include "gateway/review/approvals.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/parameters.h"
 #include "gateway/cli/table.h"
-#include "gateway/deliver.h"
-#include "gateway/run.h"
+#include "gateway/handover/deliver.h"
+#include "gateway/job/job.h"
 #include "gateway/store/authorise.h"
+#include "policy/decision.h"
 #include "gateway/store/view.h"
-#include "gateway/usage.h"
+#include "gateway/run/usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static void print_usage(const json_t *report) {
         if (denied)
                 printf("  used: %.3f s CPU, %.3f s wall, %.1f MiB memory, %lld denied system calls\n", cpu, wall, memory,
                        (long long)json_integer_value(denied));
-        else /* steps, see gateway/usage.h */
+        else /* steps, see gateway/run/usage.h */
                 printf("  used: at most %.0f s CPU, %.0f s wall, %.0f MiB memory\n", cpu, wall, memory);
 }
 

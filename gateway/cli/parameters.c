@@ -2,7 +2,8 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/approve.h"
+#include "gateway/review/approvals.h"
+#include "gateway/store/policies.h"
 #include "gateway/store/view.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "gateway/cli/command.h"
-#include "gateway/run.h"
+#include "gateway/job/job.h"
 
 /* `ret_parameters` gets an object. Types come from the policy in force for the purpose; without one, values are texts
  * and the decision will say what is wrong. */

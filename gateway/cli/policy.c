@@ -4,7 +4,7 @@
 #include "gateway/cli/commands.h"
 #include "gateway/cli/parameters.h"
 #include "gateway/cli/table.h"
-#include "gateway/decide.h"
+#include "gateway/run/decide.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"

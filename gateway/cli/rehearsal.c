@@ -2,13 +2,14 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/approve.h"
+#include "gateway/review/approvals.h"
 #include "gateway/cli/parameters.h"
 #include "gateway/cli/table.h"
-#include "gateway/rehearse.h"
-#include "gateway/release/algorithm.h"
+#include "gateway/job/rehearse.h"
+#include "gateway/algorithm/algorithm.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/objects.h"
+#include "gateway/store/policies.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/table.h"
-#include "gateway/release/provenance.h"
+#include "gateway/handover/provenance.h"
 #include "gateway/store/keys.h"
 #include "gateway/store/view.h"
 

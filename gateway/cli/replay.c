@@ -2,7 +2,7 @@
 #include "base/cleanup.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/table.h"
-#include "gateway/replay.h"
+#include "gateway/audit/replay.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/view.h"
 

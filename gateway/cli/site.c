@@ -2,7 +2,7 @@
 #include "base/cleanup.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/table.h"
-#include "gateway/log/log.h"
+#include "gateway/log/writer/log.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/keys.h"
 #include "gateway/store/view.h"

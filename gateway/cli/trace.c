@@ -5,7 +5,7 @@
 #include "gateway/cli/table.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/view.h"
-#include "gateway/suspects.h"
+#include "gateway/trace/trace.h"
 
 #include <stdio.h>
 #include <string.h>

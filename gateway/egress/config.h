@@ -14,7 +14,7 @@
  *     "authority": {"certificate": PEM, "key": PEM},   the site's CA; needed where a rule inspects
  *     "trust": PEM,                  CAs that servers are verified against; optional: the system's
  *     "client-certificates": {"bank": {"certificate": PEM, "key": PEM}},
- *     "scan-rules": YAML,            gateway/release/scan.h; needed where a rule scans
+ *     "scan-rules": YAML,            gateway/gate/scan.h; needed where a rule scans
  *     "scan-values": {"identity": ["…"]},               exact values that must not leave, by rule name
  *     "scan-tokens": 7,              descriptor: identifiers of the datasets, which must not leave (tokens.h); optional
  *     "used-today": {"scores": {"request-bytes": 0, "response-bytes": 0, "connections": 0}},     by rule

@@ -1,6 +1,6 @@
 PROGRAMS += gbx-egress
 gbx-egress_MAIN := gateway/egress/gbx-egress.c
-gbx-egress_MODULES := gateway/egress gateway/release policy base
+gbx-egress_MODULES := gateway/egress gateway/gate policy base
 
 # The proxy's own system call profile, compiled and embedded.
 $(BUILD)/gen/egress-profile.c: $(BUILD)/gen/profile-compiler policy/profiles/egress

@@ -25,7 +25,7 @@
 #include "gateway/egress/record.h"
 #include "gateway/egress/tls.h"
 #include "gateway/egress/tokens.h"
-#include "gateway/release/scan.h"
+#include "gateway/gate/scan.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>

@@ -3,7 +3,7 @@
  *
  *   {"action":"flow.closed","outcome":"done","reasons":[],"details":{…}}
  *
- * in the form of the action log (gateway/log/entry.h). Refusals are limited in
+ * in the form of the action log (gateway/log/format/entry.h). Refusals are limited in
  * number (a job can cause as many as it likes): what is left out is counted in
  * the next record that passes. If the pipe is full, or its reader has gone, the
  * proxy stops: no flow without its record.

@@ -3,7 +3,7 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/file.h"
-#include "gateway/log/log.h"
+#include "gateway/log/writer/log.h"
 #include "gateway/store/view.h"
 #include "runtime/vault/keys.h"
 

@@ -11,7 +11,7 @@
 
 #include "base/crypto.h"
 #include "base/error.h"
-#include "gateway/log/note_key.h"
+#include "gateway/log/format/note_key.h"
 #include "gateway/store/site.h"
 #include "runtime/vault/age.h"
 #include "runtime/vault/secret.h"

@@ -53,7 +53,7 @@ static inline void gbx_site_unlockp(struct gbx_site **site) {
 /* An action that happened or was decided, as it goes into the log (docs/log-format.md). */
 struct gbx_action {
         const char *actor;   /* a principal, or "system" */
-        const char *action;  /* of the table in gateway/log/entry.h */
+        const char *action;  /* of the table in gateway/log/format/entry.h */
         const char *object;  /* what it was done to */
         const char *outcome; /* "done", "allowed", "denied", "failed", … */
         json_t *reasons;     /* array of texts or NULL; borrowed */

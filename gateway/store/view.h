@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/crypto.h"
 #include "base/error.h"
+#include "base/json.h"
 
 #include <jansson.h>
 #include <sqlite3.h>
@@ -37,4 +38,3 @@ int gbx_view_query_one(sqlite3 *view, json_t **ret_row, struct gbx_error *err, c
 /* A digest of all rows of all tables, equal for equal content whatever the file looks like. */
 int gbx_view_digest(sqlite3 *view, uint8_t ret_digest[static GBX_SHA256_SIZE], struct gbx_error *err);
 
-static inline void gbx_json_freep(json_t **json) { json_decref(*json); }

@@ -2,7 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/log/witness_client.h"
+#include "gateway/log/witness/witness_client.h"
 
 enum { POLICY_LIMIT = 64 * 1024 };
 

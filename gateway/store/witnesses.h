@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "gateway/log/witness_policy.h"
+#include "gateway/log/format/witness_policy.h"
 #include "gateway/store/site.h"
 
 enum { GBX_SITE_WITNESS_TIMEOUT_MS = 2000 };

@@ -1,6 +1,7 @@
 #include "runtime/vault/manifest.h"
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/text.h"
 
 #include <jansson.h>
@@ -35,7 +36,6 @@ static const struct member {
 #undef MEMBER
 };
 
-static void free_json(json_t **json) { json_decref(*json); }
 static void free_text(char **text) { free(*text); }
 
 const char *gbx_manifest_format_name(enum gbx_manifest_format format) {
@@ -113,7 +113,7 @@ static int member_to_json(const struct member *member, const struct gbx_manifest
 }
 
 int gbx_manifest_text(const struct gbx_manifest *manifest, struct gbx_buffer *buffer, struct gbx_error *err) {
-        gbx_auto(free_json) json_t *json = json_object();
+        gbx_auto(gbx_json_freep) json_t *json = json_object();
         gbx_auto(free_text) char *text = NULL;
 
         if (!json)
@@ -166,7 +166,7 @@ static int member_from_json(const struct member *member, const json_t *json, str
 
 int gbx_manifest_parse(const void *text, size_t size, struct gbx_manifest *ret, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer again = {};
-        gbx_auto(free_json) json_t *json = NULL;
+        gbx_auto(gbx_json_freep) json_t *json = NULL;
         struct gbx_manifest manifest = {};
         json_error_t where;
         int r;

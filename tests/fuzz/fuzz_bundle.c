@@ -1,5 +1,5 @@
 /* Archives of algorithms: whatever is accepted has only plain relative paths, sorted, no two alike. */
-#include "gateway/release/bundle.h"
+#include "gateway/algorithm/bundle.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  */
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/release/inspect.h"
-#include "gateway/release/report.h"
+#include "gateway/gate/inspect.h"
+#include "gateway/gate/report.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Entry bundles: entries lie within the bundle, side by side, and nothing is left over. */
-#include "gateway/log/tile.h"
+#include "gateway/log/format/tile.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Log entries: no crash, and an accepted text is the canonical one. */
-#include "gateway/log/entry.h"
-#include "gateway/log/export.h"
+#include "gateway/log/format/entry.h"
+#include "gateway/log/verify/export.h"
 
 #include <stdlib.h>
 #include <string.h>

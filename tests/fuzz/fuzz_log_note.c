@@ -1,6 +1,6 @@
 /* Signed notes, checkpoints in them, and note keys: no crash, and what is accepted is written back the same. */
-#include "gateway/log/checkpoint.h"
-#include "gateway/log/note.h"
+#include "gateway/log/format/checkpoint.h"
+#include "gateway/log/format/note.h"
 
 #include <stdlib.h>
 #include <string.h>

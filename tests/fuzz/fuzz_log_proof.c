@@ -1,5 +1,5 @@
 /* .tlog-proof files: no crash; what is accepted is written back the same, and never verifies for a wrong entry. */
-#include "gateway/log/proof.h"
+#include "gateway/log/format/proof.h"
 
 #include <stdlib.h>
 #include <string.h>

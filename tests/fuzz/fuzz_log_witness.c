@@ -1,6 +1,6 @@
 /* add-checkpoint requests and witness policies. */
-#include "gateway/log/witness.h"
-#include "gateway/log/witness_policy.h"
+#include "gateway/log/witness/witness.h"
+#include "gateway/log/format/witness_policy.h"
 
 #include <stdlib.h>
 #include <string.h>

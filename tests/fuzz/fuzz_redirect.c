@@ -1,5 +1,5 @@
 /* An address that a job gave to connect(2): what is sent to the proxy for it must be a request that the proxy can read. */
-#include "gateway/egress/redirect.h"
+#include "gateway/flows/redirect.h"
 #include "gateway/egress/socks.h"
 
 #include <arpa/inet.h>

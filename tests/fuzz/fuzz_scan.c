@@ -1,5 +1,5 @@
 /* Content-scan rules and scanning: no crash, matches lie within the text. */
-#include "gateway/release/scan.h"
+#include "gateway/gate/scan.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,8 +8,8 @@
  */
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/release/algorithm.h"
-#include "gateway/release/bundle.h"
+#include "gateway/algorithm/algorithm.h"
+#include "gateway/algorithm/bundle.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "gateway/egress/start.h"
+#include "gateway/flows/start.h"
 
 #include <sched.h>
 #include <stdio.h>

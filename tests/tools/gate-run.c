@@ -13,7 +13,7 @@
  */
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/release/gate.h"
+#include "gateway/gate/gate.h"
 
 #include <stdio.h>
 #include <string.h>

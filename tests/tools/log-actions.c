@@ -1,5 +1,5 @@
 /* log-actions: the table of actions as it stands in docs/log-format.md, made from the schemas. */
-#include "gateway/log/entry.h"
+#include "gateway/log/format/entry.h"
 
 #include <stdio.h>
 

@@ -9,10 +9,10 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "gateway/log/entry.h"
-#include "gateway/log/log.h"
-#include "gateway/log/proof.h"
-#include "gateway/log/verify.h"
+#include "gateway/log/format/entry.h"
+#include "gateway/log/writer/log.h"
+#include "gateway/log/format/proof.h"
+#include "gateway/log/verify/verify.h"
 
 #include <fcntl.h>
 #include <pthread.h>

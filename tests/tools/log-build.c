@@ -8,7 +8,7 @@
  */
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/log/log.h"
+#include "gateway/log/writer/log.h"
 
 #include <fcntl.h>
 #include <stdio.h>

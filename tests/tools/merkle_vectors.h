@@ -4,7 +4,7 @@
 #include "base/cleanup.h"
 #include "base/encode.h"
 #include "base/text.h"
-#include "gateway/log/merkle.h"
+#include "gateway/log/format/merkle.h"
 
 #include <fts.h>
 #include <jansson.h>

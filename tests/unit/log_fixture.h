@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/cleanup.h"
-#include "gateway/log/log.h"
+#include "gateway/log/writer/log.h"
 
 #include <fcntl.h>
 #include <ftw.h>

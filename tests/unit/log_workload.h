@@ -1,7 +1,7 @@
 /* A cycle of appends and checkpoints that the crash tests interrupt, and what must hold afterwards. */
 #pragma once
 
-#include "gateway/log/verify.h"
+#include "gateway/log/verify/verify.h"
 #include "tests/unit/log_fixture.h"
 
 /* Appends and checkpoints, over the border of a tile; the numbers are entries appended before each checkpoint. */

@@ -2,9 +2,9 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "gateway/release/algorithm.h"
-#include "gateway/release/bundle.h"
-#include "gateway/release/confine.h"
+#include "gateway/algorithm/algorithm.h"
+#include "gateway/algorithm/bundle.h"
+#include "gateway/parse/confine.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "gateway/log/io.h"
+#include "gateway/log/writer/io.h"
 #include "tests/unit/log_workload.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* Differencing: two tables that keep the minimum count each, and break it together (threat E19). */
 #include "base/cleanup.h"
-#include "gateway/release/differencing.h"
+#include "gateway/gate/differencing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

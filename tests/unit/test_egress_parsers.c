@@ -1,7 +1,7 @@
 /* What a job sends to the proxy: HTTP heads and chunks, SOCKS messages, TLS hellos. */
 #include "gateway/egress/hello.h"
 #include "gateway/egress/http.h"
-#include "gateway/egress/redirect.h"
+#include "gateway/flows/redirect.h"
 #include "gateway/egress/socks.h"
 
 #include "base/cleanup.h"

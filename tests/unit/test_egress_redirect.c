@@ -1,5 +1,5 @@
 /* connect(2) that the proxy answers: the number of attempts, their deadline, and whose process a thread is. */
-#include "gateway/egress/redirect.h"
+#include "gateway/flows/redirect.h"
 #include "runtime/sandbox/notify_connect.h"
 
 #include "base/cleanup.h"

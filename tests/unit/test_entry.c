@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "gateway/log/entry.h"
+#include "gateway/log/format/entry.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,9 +7,9 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "gateway/log/anchor.h"
-#include "gateway/log/entry.h"
-#include "gateway/log/export.h"
+#include "gateway/log/witness/anchor.h"
+#include "gateway/log/format/entry.h"
+#include "gateway/log/verify/export.h"
 
 #include <string.h>
 

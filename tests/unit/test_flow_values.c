@@ -1,5 +1,5 @@
 /* Identifiers of a dataset, read by a confined child: found for the scan, and nothing else comes back. */
-#include "gateway/flow_values.h"
+#include "gateway/flows/values.h"
 
 #include "base/cleanup.h"
 #include "base/file.h"

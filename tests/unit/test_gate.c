@@ -1,9 +1,9 @@
 /* The gate's inspection: what becomes canonical, and which rule stops what (threats E17 and E19). */
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/release/inspect.h"
-#include "gateway/release/release_manifest.h"
-#include "gateway/release/report.h"
+#include "gateway/gate/inspect.h"
+#include "gateway/gate/release_manifest.h"
+#include "gateway/gate/report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

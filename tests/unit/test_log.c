@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "gateway/log/proof.h"
-#include "gateway/log/verify.h"
+#include "gateway/log/format/proof.h"
+#include "gateway/log/verify/verify.h"
 #include "tests/unit/log_fixture.h"
 
 #include <pthread.h>

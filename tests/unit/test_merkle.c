@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/encode.h"
-#include "gateway/log/merkle.h"
-#include "gateway/log/tile.h"
+#include "gateway/log/format/merkle.h"
+#include "gateway/log/format/tile.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "gateway/log/checkpoint.h"
-#include "gateway/log/note.h"
+#include "gateway/log/format/checkpoint.h"
+#include "gateway/log/format/note.h"
 
 #include <string.h>
 

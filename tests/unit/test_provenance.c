@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "gateway/release/provenance.h"
+#include "gateway/handover/provenance.h"
 
 #include <string.h>
 

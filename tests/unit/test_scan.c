@@ -1,6 +1,6 @@
 /* The content scan: what its rules find, and what they pass over. */
 #include "base/cleanup.h"
-#include "gateway/release/scan.h"
+#include "gateway/gate/scan.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "gateway/log/tile.h"
-#include "gateway/log/verify.h"
+#include "gateway/log/format/tile.h"
+#include "gateway/log/verify/verify.h"
 #include "tests/unit/log_fixture.h"
 
 #include <fts.h>

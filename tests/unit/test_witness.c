@@ -6,11 +6,11 @@
 
 #include <cmocka.h>
 
-#include "gateway/log/confine.h"
-#include "gateway/log/io.h"
-#include "gateway/log/tree.h"
-#include "gateway/log/verify.h"
-#include "gateway/log/witness.h"
+#include "gateway/log/witness/confine.h"
+#include "gateway/log/writer/io.h"
+#include "gateway/log/format/tree.h"
+#include "gateway/log/verify/verify.h"
+#include "gateway/log/witness/witness.h"
 #include "tests/unit/log_fixture.h"
 
 #include <sys/wait.h>

@@ -1,0 +1,304 @@
+#include "gateway/data/register.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "gateway/store/authorise.h"
+#include "gateway/store/keys.h"
+#include "gateway/store/objects.h"
+#include "gateway/store/view.h"
+#include "policy/decision.h"
+#include "policy/schema.h"
+#include "policy/sshsig.h"
+#include "runtime/vault/keys.h"
+#include "runtime/vault/manifest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { STORED_PATH_SIZE = sizeof "data/" + 64 };
+
+/* What is learnt on the way in; all of it goes into manifest and log. */
+struct intake {
+        struct gbx_age_facts facts;
+        uint64_t version;
+        char ciphertext[GBX_SHA256_TEXT_SIZE]; /* as the owner sent it */
+        char stored[GBX_SHA256_TEXT_SIZE];     /* as the site keeps it */
+        char schema[GBX_SHA256_TEXT_SIZE];     /* the engine's form, an object */
+        char schema_source[GBX_SHA256_TEXT_SIZE];
+        char manifest[GBX_SHA256_TEXT_SIZE];
+        char signature[GBX_SHA256_TEXT_SIZE]; /* "" if there is none */
+
+        struct gbx_site *site; /* set while key and stored file must go if registration fails */
+        char key[GBX_KEYS_NAME_SIZE];
+};
+
+static void remove_file(char **path) {
+        if (*path)
+                (void)unlink(*path);
+        free(*path);
+}
+
+/* Takes back what an attempt that failed has put into the site. */
+static void undo(struct intake *intake) {
+        char path[STORED_PATH_SIZE];
+        int keys;
+
+        if (!intake->site)
+                return;
+        keys = gbx_open_directory(intake->site->directory, "keys", NULL);
+        if (keys >= 0) {
+                (void)gbx_keys_destroy(keys, intake->key, NULL);
+                (void)close(keys);
+        }
+        if (intake->stored[0]) {
+                (void)snprintf(path, sizeof path, "data/%.64s", intake->stored + strlen("sha256:"));
+                (void)unlinkat(intake->site->directory, path, 0);
+        }
+}
+
+static int digest_file(int fd, char ret_text[static GBX_SHA256_TEXT_SIZE], struct gbx_error *err) {
+        uint8_t digest[GBX_SHA256_SIZE];
+        int r = gbx_sha256_fd(fd, digest, NULL, err);
+
+        if (r >= 0)
+                gbx_sha256_text(digest, ret_text);
+        return r;
+}
+
+static int take_schema(struct gbx_site *site, const struct gbx_registration *reg, struct intake *intake, struct gbx_error *err) {
+        gbx_auto(gbx_schema_freep) struct gbx_schema *schema = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer source = {}, text = {};
+        gbx_auto(gbx_problems_free) struct gbx_problems problems = {};
+        gbx_auto(gbx_json_freep) json_t *json = NULL;
+        int r = gbx_read_file(AT_FDCWD, reg->schema_file, GBX_YAML_MAX_BYTES, &source, err);
+
+        if (r < 0)
+                return r;
+        r = gbx_schema_parse(&schema, reg->schema_file, source.data, source.size, &problems, err);
+        if (r < 0) {
+                gbx_auto(gbx_buffer_free) struct gbx_buffer list = {};
+
+                if (gbx_problems_text(&problems, &list, NULL) >= 0)
+                        fputs(gbx_buffer_text(&list), stderr);
+                return r;
+        }
+        if (strcmp(schema->dataset, reg->name) != 0)
+                return gbx_fail(err, -EINVAL, "%s describes the dataset '%s', not '%s'", reg->schema_file, schema->dataset,
+                                reg->name);
+        r = gbx_schema_json(schema, &json, err);
+        if (r >= 0)
+                r = gbx_json_canonical(json, &text, err);
+        if (r >= 0)
+                r = gbx_object_put(site->directory, text.data, text.size, intake->schema, err);
+        return r < 0 ? r : gbx_object_put(site->directory, source.data, source.size, intake->schema_source, err);
+}
+
+/* Makes the version's key and rewraps the owner's file under it. The plaintext never exists here as a whole. */
+static int take_data(struct gbx_site *site, const struct gbx_registration *reg, struct intake *intake, struct gbx_error *err) {
+        gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *site_identity = NULL, *own = NULL;
+        gbx_auto(gbx_close_fd) int in = open(reg->data_file, O_RDONLY | O_CLOEXEC), out = -1, keys = -1;
+        gbx_auto(remove_file) char *temporary = NULL;
+        char version[24], path[STORED_PATH_SIZE];
+        int r;
+
+        if (in < 0)
+                return gbx_fail_errno(err, "cannot open '%s'", reg->data_file);
+        r = gbx_site_identity(site, &site_identity, err);
+        if (r < 0)
+                return r;
+        (void)snprintf(version, sizeof version, "%llu", (unsigned long long)intake->version);
+        gbx_keys_dataset_name(reg->name, version, intake->key);
+        keys = gbx_open_directory(site->directory, "keys", err);
+        if (keys < 0)
+                return keys;
+        (void)unlinkat(keys, intake->key, 0); /* of an earlier attempt that was never recorded */
+        r = gbx_keys_create_identity(keys, intake->key, &own, err);
+        if (r < 0)
+                return r;
+        intake->site = site;
+        if (asprintf(&temporary, "%s/data/incoming-%d", site->path, (int)getpid()) < 0) {
+                temporary = NULL;
+                return gbx_fail_memory(err);
+        }
+        out = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (out < 0)
+                return gbx_fail_errno(err, "cannot create '%s'", temporary);
+        r = gbx_age_rewrap(in, out,
+                           (struct gbx_age_identities){ (const struct gbx_age_identity *const *)&site_identity, 1 },
+                           (struct gbx_age_recipients){ gbx_age_identity_recipient(own), 1 }, &intake->facts, NULL, err);
+        if (r < 0)
+                return gbx_context(err, r, "'%s' (owners encrypt with: age -r \"$(gbx keys recipient)\")", reg->data_file);
+        if (fsync(out) < 0)
+                return gbx_fail_errno(err, "cannot flush '%s'", temporary);
+        r = digest_file(out, intake->stored, err);
+        if (r < 0)
+                return r;
+        (void)snprintf(path, sizeof path, "data/%.64s", intake->stored + strlen("sha256:"));
+        if (renameat(AT_FDCWD, temporary, site->directory, path) < 0)
+                return gbx_fail_errno(err, "cannot put '%s' in place", path);
+        return gbx_sync_parent(site->directory, path, err);
+}
+
+static int make_manifest(struct gbx_site *site, const struct gbx_registration *reg, struct intake *intake,
+                         struct gbx_error *err) {
+        struct gbx_manifest manifest = { .version = intake->version, .format = GBX_MANIFEST_CSV };
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {}, signature = {};
+        int r;
+
+        (void)snprintf(manifest.id, sizeof manifest.id, "%s", reg->name);
+        (void)snprintf(manifest.owner, sizeof manifest.owner, "%s", reg->owner);
+        (void)snprintf(manifest.site, sizeof manifest.site, "%s", site->origin);
+        memcpy(manifest.schema, intake->schema_source, sizeof manifest.schema);
+        gbx_manifest_describe(&manifest, &intake->facts);
+        r = gbx_manifest_text(&manifest, &text, err);
+        if (r >= 0)
+                r = gbx_object_put(site->directory, text.data, text.size, intake->manifest, err);
+        if (r < 0)
+                return r;
+        memcpy(intake->ciphertext, manifest.ciphertext, sizeof intake->ciphertext);
+        if (!reg->sign)
+                return 0;
+        r = reg->sign(reg->userdata, text.data, text.size, &signature, err);
+        return r < 0 ? r : gbx_object_put(site->directory, signature.data, signature.size, intake->signature, err);
+}
+
+/* The owner must exist and, where there is a signature, it must be the owner's, whoever ran the command. */
+static int check_owner(struct gbx_site *site, const struct gbx_registration *reg, const struct intake *intake,
+                       struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL, *roles = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer manifest = {}, signature = {};
+        struct gbx_ssh_key key;
+        unsigned bits;
+        int r = gbx_view_query_one(site->view, &row, err, "SELECT roles, ssh_key FROM user WHERE name=?1 AND state='active'",
+                                   reg->owner, NULL);
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return gbx_fail(err, -EINVAL, "the owner '%s' is not a user of this site", reg->owner);
+        roles = json_loads(json_string_value(json_object_get(row, "roles")), 0, NULL);
+        r = gbx_roles_from_list(roles, &bits, err);
+        if (r < 0)
+                return r;
+        if (!(bits & GBX_ROLE_OWNER))
+                return gbx_fail(err, -EINVAL, "'%s' does not have the role owner", reg->owner);
+        if (!intake->signature[0])
+                return 0;
+        r = gbx_ssh_key_parse(json_string_value(json_object_get(row, "ssh_key")), &key, err);
+        if (r >= 0)
+                r = gbx_object_get(site->directory, intake->manifest, &manifest, err);
+        if (r >= 0)
+                r = gbx_object_get(site->directory, intake->signature, &signature, err);
+        if (r >= 0)
+                r = gbx_sshsig_verify(&key, GBX_SSHSIG_NAMESPACE, manifest.data, manifest.size, gbx_buffer_text(&signature),
+                                      signature.size, err);
+        return r < 0 ? gbx_context(err, r, "the manifest is not signed by the owner '%s'", reg->owner) : 0;
+}
+
+static int next_version(struct gbx_site *site, const char *name, uint64_t *ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_view_query_one(site->view, &row, err, "SELECT coalesce(max(version), 0) + 1 AS next FROM dataset WHERE name=?1",
+                                   name, NULL);
+
+        if (r >= 0)
+                *ret = (uint64_t)json_integer_value(json_object_get(row, "next"));
+        return r;
+}
+
+int gbx_register_dataset(struct gbx_site *site, const struct gbx_registration *reg, json_t **ret_row, struct gbx_error *err) {
+        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+        gbx_auto(gbx_json_freep) json_t *details = NULL;
+        gbx_auto(undo) struct intake intake = {};
+        int r;
+
+        if (!gbx_name_valid(reg->name))
+                return gbx_fail(err, -EINVAL, "'%s' cannot be a dataset's name: use a-z, 0-9, '.', '_', '-', at most 64", reg->name);
+        r = gbx_site_lock(site, err);
+        if (r < 0)
+                return r;
+        locked = site;
+        r = check_owner(site, reg, &intake, err);
+        if (r >= 0)
+                r = next_version(site, reg->name, &intake.version, err);
+        if (r >= 0)
+                r = take_schema(site, reg, &intake, err);
+        if (r >= 0)
+                r = take_data(site, reg, &intake, err);
+        if (r >= 0)
+                r = make_manifest(site, reg, &intake, err);
+        if (r >= 0)
+                r = check_owner(site, reg, &intake, err);
+        if (r < 0)
+                return r;
+        details = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:I}", "version", (json_int_t)intake.version, "owner",
+                            reg->owner, "ciphertext", intake.ciphertext, "stored", intake.stored, "schema", intake.schema,
+                            "schema_source", intake.schema_source, "manifest", intake.manifest, "signature",
+                            intake.signature[0] ? intake.signature : NULL, "bytes", (json_int_t)intake.facts.plaintext_size);
+        intake.site = NULL; /* from here on the log may name them */
+        r = gbx_site_record(site, &(struct gbx_action){ reg->actor, "data.add", reg->name, "done", NULL, details }, NULL, err);
+        if (r >= 0)
+                r = gbx_site_checkpoint(site, err);
+        if (r < 0)
+                return r;
+        r = gbx_view_query_one(site->view, ret_row, err, "SELECT * FROM dataset WHERE name=?1 AND state='active'", reg->name, NULL);
+        return r > 0 ? gbx_fail(err, -EIO, "the view lost the dataset '%s'", reg->name) : r;
+}
+
+int gbx_check_owner(struct gbx_site *site, const char *actor, const char *name, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        unsigned roles;
+        int r = gbx_principal_roles(site, actor, &roles, err);
+
+        if (r < 0 || (roles & GBX_ROLE_ADMIN))
+                return r;
+        r = gbx_view_query_one(site->view, &row, err, "SELECT owner FROM dataset WHERE name=?1 ORDER BY version DESC LIMIT 1", name, NULL);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return gbx_fail(err, -ENOENT, "there is no dataset '%s'", name);
+        if (strcmp(json_string_value(json_object_get(row, "owner")), actor) != 0)
+                return gbx_fail(err, -EKEYREJECTED, "the dataset '%s' is not of '%s'", name, actor);
+        return 0;
+}
+
+/* One version: its key first, for that is what makes every copy unreadable. A missing file was destroyed before. */
+static int destroy_version(struct gbx_site *site, int keys, const json_t *row, struct gbx_error *err) {
+        char version[24], key[GBX_KEYS_NAME_SIZE], path[STORED_PATH_SIZE];
+        int r;
+
+        (void)snprintf(version, sizeof version, "%lld", (long long)json_integer_value(json_object_get(row, "version")));
+        gbx_keys_dataset_name(json_string_value(json_object_get(row, "name")), version, key);
+        r = gbx_keys_destroy(keys, key, err);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        (void)snprintf(path, sizeof path, "data/%.64s", json_string_value(json_object_get(row, "stored")) + strlen("sha256:"));
+        if (unlinkat(site->directory, path, 0) < 0 && errno != ENOENT)
+                return gbx_fail_errno(err, "cannot remove '%s'", path);
+        return 0;
+}
+
+int gbx_destroy_dataset(struct gbx_site *site, const char *actor, const char *name, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *rows = NULL;
+        gbx_auto(gbx_close_fd) int keys = -1;
+        size_t index;
+        json_t *row;
+        int r = gbx_view_query(site->view, &rows, err, "SELECT * FROM dataset WHERE name=?1 ORDER BY version", name, NULL);
+
+        if (r < 0)
+                return r;
+        if (json_array_size(rows) == 0)
+                return gbx_fail(err, -ENOENT, "there is no dataset '%s'", name);
+        r = gbx_site_record(site, &(struct gbx_action){ actor, "data.destroy", name, "done", NULL, NULL }, NULL, err);
+        if (r < 0)
+                return r;
+        keys = gbx_open_directory(site->directory, "keys", err);
+        if (keys < 0)
+                return keys;
+        json_array_foreach(rows, index, row) {
+                r = destroy_version(site, keys, row, err);
+                if (r < 0)
+                        return gbx_context(err, r, "destruction is recorded but not finished; run it again");
+        }
+        return gbx_site_checkpoint(site, err);
+}

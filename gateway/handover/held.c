@@ -1,0 +1,154 @@
+/* Outputs that wait for reviewers: the gate's canonical tables, as JSON, encrypted to the site */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "gateway/handover/handover.h"
+#include "gateway/store/keys.h"
+#include "gateway/store/view.h"
+#include "runtime/vault/age.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PATH_SIZE = 64, HELD_LIMIT = 256 * 1024 * 1024 };
+
+static void held_path(const char *run, char path[static PATH_SIZE]) {
+        (void)snprintf(path, PATH_SIZE, "held/%.40s.age", run);
+}
+
+static json_t *column_json(const struct gbx_gate_column *column) {
+        return json_pack("{s:s, s:s, s:s, s:s?}", "name", column->name, "type", gbx_column_type_name(column->type), "role",
+                         gbx_column_role_name(column->role), "unit", column->unit);
+}
+
+static json_t *result_json(const struct gbx_gate_result *result) {
+        json_t *tables = json_array(), *findings = NULL;
+
+        if (gbx_findings_to_json(&result->findings, &findings, NULL) < 0)
+                return NULL;
+        for (size_t i = 0; i < result->table_count; i++) {
+                const struct gbx_gate_table *table = &result->tables[i];
+                json_t *columns = json_array();
+
+                for (size_t k = 0; k < table->column_count; k++)
+                        (void)json_array_append_new(columns, column_json(&table->columns[k]));
+                (void)json_array_append_new(tables, json_pack("{s:s, s:o, s:I, s:s#, s:s}", "name", table->name, "columns", columns, "rows",
+                                                              (json_int_t)table->rows, "csv", gbx_buffer_text(&table->csv),
+                                                              table->csv.size, "digest", table->digest));
+        }
+        return json_pack("{s:o, s:o, s:I, s:b}", "findings", findings, "tables", tables, "opaque", (json_int_t)result->opaque_count,
+                         "declared_counts", result->declared_counts);
+}
+
+int gbx_hold_keep(struct gbx_site *site, const char *run, const struct gbx_gate_result *result, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *json = result_json(result);
+        gbx_auto(gbx_free_pointer) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+        gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
+        char path[PATH_SIZE];
+        int r = text ? gbx_site_identity(site, &identity, err) : gbx_fail_memory(err);
+
+        if (r >= 0)
+                r = gbx_age_encrypt_buffer(text, strlen(text), (struct gbx_age_recipients){ gbx_age_identity_recipient(identity), 1 },
+                                           &sealed, err);
+        if (r < 0)
+                return r;
+        held_path(run, path);
+        return gbx_write_file_durably(site->directory, path, sealed.data, sealed.size, 0600, err);
+}
+
+static char *copy_text(const json_t *object, const char *field) {
+        const char *text = json_string_value(json_object_get(object, field));
+
+        return text ? strdup(text) : NULL;
+}
+
+static enum gbx_column_role parse_role(const char *name) {
+        for (int role = GBX_COLUMN_KEY; role <= GBX_COLUMN_VALUE; role++)
+                if (name && strcmp(gbx_column_role_name((enum gbx_column_role)role), name) == 0)
+                        return (enum gbx_column_role)role;
+        return GBX_COLUMN_VALUE;
+}
+
+static int load_table(const json_t *json, struct gbx_gate_table *table, struct gbx_error *err) {
+        const json_t *columns = json_object_get(json, "columns");
+        const char *digest = json_string_value(json_object_get(json, "digest"));
+        size_t index;
+        json_t *column;
+
+        table->name = copy_text(json, "name");
+        table->rows = (size_t)json_integer_value(json_object_get(json, "rows"));
+        table->columns = calloc(json_array_size(columns) + 1, sizeof *table->columns);
+        if (!table->name || !table->columns || !digest)
+                return gbx_fail_memory(err);
+        (void)snprintf(table->digest, sizeof table->digest, "%s", digest);
+        json_array_foreach(columns, index, column) {
+                int type = gbx_column_type_parse(json_string_value(json_object_get(column, "type")));
+
+                table->columns[index].name = copy_text(column, "name");
+                table->columns[index].unit = copy_text(column, "unit");
+                table->columns[index].type = type < 0 ? GBX_TYPE_TEXT : (enum gbx_type)type;
+                table->columns[index].role = parse_role(json_string_value(json_object_get(column, "role")));
+                table->column_count++;
+        }
+        return gbx_buffer_append(&table->csv, json_string_value(json_object_get(json, "csv")),
+                                 json_string_length(json_object_get(json, "csv")), err);
+}
+
+static int parse_held(const struct gbx_buffer *text, struct gbx_gate_result *result, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *json = json_loadb(gbx_buffer_text(text), text->size, JSON_REJECT_DUPLICATES, NULL);
+        const json_t *tables = json_object_get(json, "tables");
+        size_t index;
+        json_t *table;
+        int r;
+
+        if (!json_is_array(tables))
+                return gbx_fail(err, -EBADMSG, "the held outputs are malformed");
+        r = gbx_findings_from_json(json_object_get(json, "findings"), &result->findings, err);
+        if (r < 0)
+                return r;
+        result->opaque_count = (size_t)json_integer_value(json_object_get(json, "opaque"));
+        result->declared_counts = json_is_true(json_object_get(json, "declared_counts"));
+        result->tables = calloc(json_array_size(tables) + 1, sizeof *result->tables);
+        if (!result->tables)
+                return gbx_fail_memory(err);
+        json_array_foreach(tables, index, table) {
+                result->table_count++;
+                r = load_table(table, &result->tables[index], err);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int gbx_hold_load(struct gbx_site *site, const char *run, struct gbx_gate_result *ret, struct gbx_error *err) {
+        gbx_auto(gbx_gate_result_free) struct gbx_gate_result result = {};
+        gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {}, text = { .secret = true };
+        char path[PATH_SIZE];
+        int r = gbx_site_identity(site, &identity, err);
+
+        if (r < 0)
+                return r;
+        held_path(run, path);
+        r = gbx_read_file(site->directory, path, HELD_LIMIT, &sealed, err);
+        if (r >= 0)
+                r = gbx_age_decrypt_buffer(sealed.data, sealed.size,
+                                           (struct gbx_age_identities){ (const struct gbx_age_identity *const *)&identity, 1 }, HELD_LIMIT,
+                                           &text, err);
+        if (r >= 0)
+                r = parse_held(&text, &result, err);
+        if (r < 0)
+                return gbx_context(err, r, "held outputs of %s", run);
+        *ret = result;
+        result = (struct gbx_gate_result){};
+        return 0;
+}
+
+int gbx_hold_drop(struct gbx_site *site, const char *run, struct gbx_error *err) {
+        char path[PATH_SIZE];
+
+        held_path(run, path);
+        if (unlinkat(site->directory, path, 0) < 0 && errno != ENOENT)
+                return gbx_fail_errno(err, "cannot remove '%s'", path);
+        return 0;
+}

@@ -1,0 +1,360 @@
+/* Making a release: mark, sign, encrypt, record (handover.h) */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "gateway/handover/earlier.h"
+#include "gateway/handover/handover.h"
+#include "gateway/handover/provenance.h"
+#include "gateway/store/keys.h"
+#include "gateway/store/objects.h"
+#include "gateway/store/view.h"
+#include "gateway/handover/tolerance.h"
+#include "runtime/vault/age.h"
+#include "runtime/vault/keys.h"
+#include "watermark/mark.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ID_SIZE = 40, MARK_ID_SIZE = ID_SIZE + 12, PATH_SIZE = 160, MARK_TRIES = 32 };
+
+/* All that one release needs at hand. */
+struct making {
+        struct gbx_site *site;
+        const struct gbx_run_plan *plan;
+        const char *run;
+        char id[ID_SIZE];
+        char folder[PATH_SIZE];
+        struct gbx_secret root;
+        struct gbx_age_identity *identity; /* of the site: for the copies kept for tracing */
+        struct gbx_age_recipient recipient;
+        json_t *outputs; /* array: what the log keeps of each table */
+        struct gbx_provenance_subject *subjects;
+        json_t *marks; /* object: mark of each table, for the manifest */
+};
+
+static void free_making(struct making *making) {
+        gbx_secret_free(&making->root);
+        making->identity = gbx_age_identity_free(making->identity);
+        json_decref(making->outputs);
+        json_decref(making->marks);
+        free(making->subjects);
+}
+
+static int load_recipient(struct making *making, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        const char *name = making->plan->request.requester, *age;
+        int r = gbx_view_query_one(making->site->view, &row, err, "SELECT age FROM user WHERE name=?1 AND state='active'", name, NULL);
+
+        if (r < 0)
+                return r;
+        age = r > 0 ? NULL : json_string_value(json_object_get(row, "age"));
+        if (!age)
+                return gbx_fail(err, -EKEYREJECTED, "'%s' has no age recipient to release to; gbx user add %s --age …", name, name);
+        return gbx_age_recipient_parse(age, &making->recipient, err);
+}
+
+static int start(struct making *making, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_view_query_one(making->site->view, &row, err, "SELECT count(*) + 1 AS next FROM release", NULL);
+
+        if (r < 0)
+                return r;
+        (void)snprintf(making->id, sizeof making->id, "release-%06lld", (long long)json_integer_value(json_object_get(row, "next")));
+        (void)snprintf(making->folder, sizeof making->folder, "releases/%s", making->id);
+        making->outputs = json_array();
+        making->marks = json_object();
+        r = gbx_make_directories(making->site->directory, making->folder, 0700, err);
+        if (r >= 0)
+                r = load_recipient(making, err);
+        if (r >= 0)
+                r = gbx_site_raw_key(making->site, GBX_KEYS_WATERMARK, &making->root, err);
+        return r < 0 ? r : gbx_site_identity(making->site, &making->identity, err);
+}
+
+/* One text for all releases of the same table: what the datasets, the algorithm and the parameters make of it. */
+static int family_text(const struct making *making, const struct gbx_gate_table *table, char ret[static GBX_SHA256_TEXT_SIZE],
+                       struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        const struct gbx_run_request *request = &making->plan->request;
+        uint8_t digest[GBX_SHA256_SIZE];
+        int r = gbx_buffer_printf(&text, err, "%s\n%s\n", request->algorithm, table->name);
+
+        for (size_t i = 0; i < request->dataset_count && r >= 0; i++)
+                r = gbx_buffer_printf(&text, err, "%s %s\n", request->datasets[i].name, request->datasets[i].digest);
+        for (size_t i = 0; i < table->column_count && r >= 0; i++)
+                r = gbx_buffer_printf(&text, err, "%s\n", table->columns[i].name);
+        if (r >= 0)
+                r = gbx_json_canonical(request->parameters, &text, err);
+        if (r < 0)
+                return r;
+        gbx_sha256(text.data, text.size, digest);
+        gbx_sha256_text(digest, ret);
+        return 0;
+}
+
+static bool has_column(const struct gbx_gate_table *table, const char *name) {
+        for (size_t i = 0; i < table->column_count; i++)
+                if (strcmp(table->columns[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
+/* What the policy says of a column's marks. Where the column that decides it is not in this table, it stays exact: rows
+ * that belong together could not be marked alike. */
+static void constrain(const struct gbx_policy_column *column, const struct gbx_gate_table *table, struct gbx_mark_column *mark) {
+        mark->mark_text = column->mark;
+        mark->prose = column->prose;
+        mark->exact = column->exact;
+        mark->weight = (unsigned)column->weight;
+        mark->minimum = column->minimum;
+        mark->maximum = column->maximum;
+        mark->keep_total = column->keep_total;
+        mark->sum_group = column->sum_group;
+        if (column->per && has_column(table, column->per))
+                mark->per = column->per;
+        else if (column->per)
+                mark->exact = true;
+}
+
+/* What the mark may do to a column of the gate's, by what the policy says of it. */
+static struct gbx_mark_column markable(const struct gbx_policy_release *release, const struct gbx_gate_table *table,
+                                       const struct gbx_gate_column *column) {
+        static const enum gbx_mark_type types[] = { [GBX_TYPE_INTEGER] = GBX_MARK_INTEGER, [GBX_TYPE_DECIMAL] = GBX_MARK_DECIMAL,
+                                                    [GBX_TYPE_COUNT] = GBX_MARK_TEXT };
+        static const enum gbx_mark_role roles[] = { [GBX_COLUMN_KEY] = GBX_MARK_KEY, [GBX_COLUMN_COUNT] = GBX_MARK_COUNT,
+                                                    [GBX_COLUMN_VALUE] = GBX_MARK_VALUE };
+        struct gbx_mark_column mark = { .name = column->name, .type = types[column->type], .role = roles[column->role] };
+        const struct gbx_policy_column *columns = release->columns.items;
+
+        if (release->watermark == GBX_WATERMARK_OFF)
+                return mark;
+        mark.unit = column->unit;
+        for (size_t i = 0; i < release->columns.count; i++)
+                if (strcmp(columns[i].name, column->name) == 0)
+                        constrain(&columns[i], table, &mark);
+        return mark;
+}
+
+static unsigned markable_layout(const struct gbx_policy_release *release) {
+        if (release->watermark == GBX_WATERMARK_OFF)
+                return 0;
+        return GBX_MARK_ZERO_WIDTH | (release->row_order_mark ? (unsigned)GBX_MARK_ROW_ORDER : 0); /* the former in prose only */
+}
+
+/* A table of the gate's, and what a mark may do to it: however often it is marked, this is found out once. */
+struct subject {
+        const struct gbx_gate_table *table;
+        struct gbx_mark_column *columns;
+        char family[GBX_SHA256_TEXT_SIZE];
+};
+
+static void free_subject(struct subject *subject) {
+        free(subject->columns);
+}
+
+static int make_subject(const struct making *making, const struct gbx_gate_table *table, struct subject *ret, struct gbx_error *err) {
+        int r;
+
+        ret->table = table;
+        ret->columns = calloc(table->column_count + 1, sizeof *ret->columns);
+        if (!ret->columns)
+                return gbx_fail_memory(err);
+        for (size_t i = 0; i < table->column_count; i++)
+                ret->columns[i] = markable(&making->plan->policy->release, table, &table->columns[i]);
+        r = gbx_tolerance_apply(making->site, making->plan->datasets, ret->columns, table->column_count, err);
+        return r < 0 ? r : family_text(making, table, ret->family, err);
+}
+
+static int mark_table(const struct making *making, const struct subject *subject, const char *mark_id, const char *banner,
+                      struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark, struct gbx_error *err) {
+        const struct gbx_policy_release *release = &making->plan->policy->release;
+        const struct gbx_gate_table *table = subject->table;
+        struct gbx_mark_request request = { .root = making->root.data, .family = subject->family, .release = mark_id,
+                                            .recipient = making->plan->request.requester, .columns = subject->columns,
+                                            .column_count = table->column_count,
+                                            .options = { .banner = banner, .layout = markable_layout(release),
+                                                         .coalition = (unsigned)release->coalition } };
+
+        return gbx_mark_table(&request, table->csv.data, table->csv.size, ret_marked, ret_mark, err);
+}
+
+/* Whether somebody else was given these very bytes before. */
+static int given_before(const struct making *making, const struct gbx_mark *mark, bool *ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        char digest[GBX_SHA256_TEXT_SIZE];
+        int r;
+
+        gbx_sha256_text(mark->digest, digest);
+        r = gbx_view_query_one(making->site->view, &row, err,
+                               "SELECT id FROM release WHERE recipient <> ?1 AND instr(outputs, ?2) > 0 LIMIT 1",
+                               making->plan->request.requester, digest, NULL);
+        if (r >= 0)
+                *ret = r == 0;
+        return r < 0 ? r : 0;
+}
+
+/* Marks until the copy is nobody else's: of a small table two marks may be the same by chance, and then the copies
+ * could not be told apart. `ret_id` is what the mark was made with, and what a trace needs. */
+static int mark_apart(const struct making *making, const struct subject *subject,
+                      char ret_id[static MARK_ID_SIZE], struct gbx_buffer *ret_marked, struct gbx_mark *ret_mark,
+                      struct gbx_error *err) {
+        bool taken = true;
+        int r = 0;
+
+        (void)snprintf(ret_id, MARK_ID_SIZE, "%s", making->id);
+        for (unsigned n = 0; n < MARK_TRIES && taken && r >= 0; n++) {
+                gbx_buffer_clear(ret_marked);
+                gbx_mark_clear(ret_mark);
+                if (n > 0)
+                        (void)snprintf(ret_id, MARK_ID_SIZE, "%.*s.%u", ID_SIZE - 1, making->id, n % MARK_TRIES);
+                r = mark_table(making, subject, ret_id, NULL, ret_marked, ret_mark, err);
+                if (r >= 0)
+                        r = given_before(making, ret_mark, &taken, err);
+        }
+        return r;
+}
+
+/* Puts the banner in front, if the policy asks for one. `plain` gets the digest without it, which tells whether two
+ * copies are alike but for whom they name. */
+static int add_banner(const struct making *making, const struct subject *subject, const char *mark_id,
+                      struct gbx_buffer *marked, struct gbx_mark *mark, char plain[static GBX_SHA256_TEXT_SIZE],
+                      struct gbx_error *err) {
+        char banner[256];
+
+        gbx_sha256_text(mark->digest, plain);
+        if (!making->plan->policy->release.banner)
+                return 0;
+        (void)snprintf(banner, sizeof banner, "copy for %s, %s", making->plan->request.requester, making->id);
+        gbx_buffer_clear(marked);
+        gbx_mark_clear(mark);
+        return mark_table(making, subject, mark_id, banner, marked, mark, err);
+}
+
+/* Encrypts to one recipient and puts the file into the release's folder. */
+static int put_sealed(const struct making *making, const char *name, const char *suffix, const struct gbx_age_recipient *recipient,
+                      const struct gbx_buffer *bytes, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
+        char path[2 * PATH_SIZE];
+        int r = gbx_age_encrypt_buffer(bytes->data, bytes->size, (struct gbx_age_recipients){ recipient, 1 }, &sealed, err);
+
+        if (r < 0)
+                return r;
+        (void)snprintf(path, sizeof path, "%s/%s%s", making->folder, name, suffix);
+        return gbx_write_file_durably(making->site->directory, path, sealed.data, sealed.size, 0600, err);
+}
+
+static json_t *mark_json(const struct gbx_mark *mark) {
+        return json_pack("{s:s, s:I, s:I, s:s, s:s, s:i}", "scheme", mark->scheme, "capacity_cells", (json_int_t)mark->capacity_cells,
+                         "floor_cells", (json_int_t)mark->floor_cells, "claim", gbx_mark_claim_text(mark->claim), "code",
+                         gbx_mark_code_text(mark->code), "coalition", (int)mark->coalition);
+}
+
+static int add_table(struct making *making, const struct gbx_gate_table *table, size_t index, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer marked = {};
+        gbx_auto(gbx_mark_clear) struct gbx_mark mark = {};
+        gbx_auto(free_subject) struct subject subject = {};
+        const struct gbx_age_recipient *own = gbx_age_identity_recipient(making->identity);
+        char record[GBX_SHA256_TEXT_SIZE], digest[GBX_SHA256_TEXT_SIZE];
+        char mark_id[MARK_ID_SIZE], plain[GBX_SHA256_TEXT_SIZE];
+        int r = make_subject(making, table, &subject, err);
+
+        if (r >= 0)
+                r = mark_apart(making, &subject, mark_id, &marked, &mark, err);
+        if (r >= 0)
+                r = add_banner(making, &subject, mark_id, &marked, &mark, plain, err);
+        if (r >= 0)
+                r = gbx_object_put(making->site->directory, mark.record, strlen(mark.record), record, err);
+        if (r >= 0)
+                r = put_sealed(making, table->name, ".age", &making->recipient, &marked, err);
+        if (r >= 0)
+                r = put_sealed(making, table->name, ".original.age", own, &table->csv, err);
+        if (r < 0)
+                return r;
+        gbx_sha256_text(mark.digest, digest);
+        making->subjects[index].name = table->name;
+        memcpy(making->subjects[index].digest, mark.digest, sizeof mark.digest);
+        (void)json_object_set_new(making->marks, table->name, mark_json(&mark));
+        if (json_array_append_new(making->outputs, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "file", table->name, "digest", digest, "plain", plain, "record",
+                                                             record, "family", subject.family, "mark_id", mark_id, "bytes", (json_int_t)marked.size,
+                                                             "columns", gbx_earlier_columns(table))) < 0)
+                return gbx_fail_memory(err);
+        return 0;
+}
+
+static json_t *approvals_json(const struct gbx_run_request *request) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < request->approval_count; i++) {
+                uint8_t digest[GBX_SHA256_SIZE];
+                char text[GBX_SHA256_TEXT_SIZE];
+
+                gbx_sha256(request->approvals[i].statement, strlen(request->approvals[i].statement), digest);
+                gbx_sha256_text(digest, text);
+                (void)json_array_append_new(list, json_pack("{s:s, s:s}", "reviewer", request->approvals[i].reviewer, "statement", text));
+        }
+        return list;
+}
+
+static json_t *predicate_json(const struct making *making, const char *findings) {
+        const struct gbx_run_request *request = &making->plan->request;
+        json_t *datasets = json_array();
+        char now[GBX_TIME_TEXT_SIZE];
+
+        gbx_time_text(gbx_time_now(), now);
+        for (size_t i = 0; i < request->dataset_count; i++)
+                (void)json_array_append_new(datasets, json_pack("{s:s, s:I, s:s}", "name", request->datasets[i].name, "version",
+                                                                (json_int_t)request->datasets[i].version, "manifest",
+                                                                request->datasets[i].digest));
+        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:O, s:o, s:s, s:s, s:o, s:s, s:O}", "site", making->site->origin,
+                         "run", making->run, "release", making->id, "recipient", request->requester, "time", now, "algorithm",
+                         "digest", request->algorithm, "engine", request->engine, "submitter", request->submitter, "parameters",
+                         request->parameters, "datasets", datasets, "purpose", request->purpose, "policy", request->policy,
+                         "approvals", approvals_json(request), "findings", findings, "marks", making->marks);
+}
+
+/* Signs the manifest; `ret_digest` names its bytes. */
+static int sign(struct making *making, const struct gbx_gate_result *result, const char *findings,
+                char ret_digest[static GBX_SHA256_TEXT_SIZE], struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *predicate = predicate_json(making, findings);
+        gbx_auto(gbx_secret_free) struct gbx_secret seed = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer envelope = {};
+        uint8_t digest[GBX_SHA256_SIZE];
+        char path[PATH_SIZE + 32];
+        int r = predicate ? gbx_site_raw_key(making->site, GBX_KEYS_PROVENANCE, &seed, err) : gbx_fail_memory(err);
+
+        if (r >= 0)
+                r = gbx_provenance_sign(making->subjects, result->table_count, predicate, seed.data, &envelope, err);
+        if (r < 0)
+                return r;
+        gbx_sha256(envelope.data, envelope.size, digest);
+        gbx_sha256_text(digest, ret_digest);
+        (void)snprintf(path, sizeof path, "%s/provenance.intoto.json", making->folder);
+        return gbx_write_file_durably(making->site->directory, path, envelope.data, envelope.size, 0600, err);
+}
+
+int gbx_release(struct gbx_site *site, const char *run, const struct gbx_run_plan *plan, const struct gbx_gate_result *result,
+                const char *findings_digest, struct gbx_error *err) {
+        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+        gbx_auto(free_making) struct making making = { .site = site, .plan = plan, .run = run };
+        gbx_auto(gbx_json_freep) json_t *details = NULL;
+        char provenance[GBX_SHA256_TEXT_SIZE];
+        int r = gbx_site_lock(site, err);
+
+        if (r < 0)
+                return r;
+        locked = site;
+        making.subjects = calloc(result->table_count + 1, sizeof *making.subjects);
+        if (!making.subjects)
+                return gbx_fail_memory(err);
+        r = start(&making, err);
+        for (size_t i = 0; i < result->table_count && r >= 0; i++)
+                r = add_table(&making, &result->tables[i], i, err);
+        if (r >= 0)
+                r = sign(&making, result, findings_digest, provenance, err);
+        if (r < 0)
+                return r;
+        details = json_pack("{s:s, s:s, s:O, s:O, s:s}", "run", run, "recipient", plan->request.requester, "outputs", making.outputs,
+                            "mark", making.marks, "provenance", provenance);
+        return gbx_site_record(site, &(struct gbx_action){ "system", "release.create", making.id, "done", NULL, details }, NULL, err);
+}

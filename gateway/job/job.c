@@ -1,0 +1,186 @@
+#include "gateway/job/job.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "gateway/executor/local.h"
+#include "gateway/run/decide.h"
+#include "gateway/flows/flows.h"
+#include "gateway/handover/handover.h"
+#include "gateway/run/plan.h"
+#include "gateway/store/view.h"
+
+#include <string.h>
+
+enum { MAX_DENIED_ENTRIES = 64 };
+
+/* "ptrace(16, 1, 0, 0, 0, 0) x3: kill" */
+static json_t *denied_text(const json_t *item) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        size_t index;
+        json_t *argument;
+
+        (void)gbx_buffer_printf(&text, NULL, "%s(", json_string_value(json_object_get(item, "syscall")));
+        json_array_foreach(json_object_get(item, "arguments"), index, argument)
+                (void)gbx_buffer_printf(&text, NULL, "%s%lld", index ? ", " : "", (long long)json_integer_value(argument));
+        (void)gbx_buffer_printf(&text, NULL, ") x%lld: %s", (long long)gbx_json_number(item, "count"),
+                                json_string_value(json_object_get(item, "action")));
+        return json_pack("[s]", gbx_buffer_text(&text));
+}
+
+/* One entry a distinct denied call; the sandbox has grouped and counted them, and cut the list. */
+static int record_one_denied(struct gbx_site *site, const char *id, const json_t *item, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *reasons = denied_text(item);
+        gbx_auto(gbx_json_freep) json_t *details =
+                json_pack("{s:O, s:O, s:O, s:O}", "syscall", json_object_get(item, "syscall"), "arguments",
+                          json_object_get(item, "arguments"), "count", json_object_get(item, "count"), "answer",
+                          json_object_get(item, "action"));
+
+        if (!details)
+                return gbx_fail(err, -EPROTO, "the sandbox's report of denied system calls is malformed");
+        return gbx_site_record(site, &(struct gbx_action){ "system", "syscall.denied", id, "denied", reasons, details }, NULL, err);
+}
+
+static int record_denied(struct gbx_site *site, const char *id, const json_t *sandbox, struct gbx_error *err) {
+        size_t index;
+        json_t *item;
+        int r = 0;
+
+        json_array_foreach(json_object_get(sandbox, "denied"), index, item)
+                if (index < MAX_DENIED_ENTRIES && r >= 0)
+                        r = record_one_denied(site, id, item, err);
+        if (r >= 0 && gbx_json_number(sandbox, "pids_refused") > 0) {
+                gbx_auto(gbx_json_freep) json_t *refused =
+                        json_pack("{s:s, s:[], s:I, s:s}", "syscall", "clone", "arguments", "count", gbx_json_number(sandbox, "pids_refused"),
+                                  "action", "errno EAGAIN by the process limit");
+
+                r = record_one_denied(site, id, refused, err);
+        }
+        return r;
+}
+
+static json_t *make_report(const struct gbx_execution_result *result) {
+        const json_t *sandbox = result->sandbox;
+
+        return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "cpu_ms", gbx_json_number(sandbox, "cpu_ms"), "wall_ms",
+                         gbx_json_number(sandbox, "wall_ms"), "memory_bytes", gbx_json_number(sandbox, "memory_peak_bytes"), "pids_peak",
+                         gbx_json_number(sandbox, "pids_peak"), "read_bytes", gbx_json_number(sandbox, "io_read_bytes"), "written_bytes",
+                         gbx_json_number(sandbox, "io_write_bytes"), "denied", gbx_json_number(sandbox, "denied_total"));
+}
+
+static int record_end(struct gbx_site *site, const char *id, const struct gbx_execution_result *result, struct gbx_run_outcome *outcome,
+                      json_t *reason, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *details = json_deep_copy(outcome->report), *reasons = json_array();
+        const char *limit = json_string_value(json_object_get(result->sandbox, "limit"));
+        const char *word = outcome->state == GBX_RUN_RELEASED ? "done" : outcome->state == GBX_RUN_LIMITED ? "limit" : "failed";
+
+        if (reason && json_array_append(reasons, reason) < 0)
+                return gbx_fail_memory(err);
+        (void)json_object_set_new(details, "image", json_string(result->image));
+        (void)json_object_set_new(details, "exit", json_integer(gbx_json_number(result->sandbox, "exit_code")));
+        if (limit)
+                (void)json_object_set_new(details, "limit", json_string(limit));
+        if (json_is_object(json_object_get(result->sandbox, "layers")))
+                (void)json_object_set(details, "layers", json_object_get(result->sandbox, "layers"));
+        return gbx_site_record(site, &(struct gbx_action){ "system", "run.end", id, word, reasons, details }, NULL, err);
+}
+
+static int record_failed_start(struct gbx_site *site, const char *id, const struct gbx_error *cause) {
+        gbx_auto(gbx_json_freep) json_t *reasons = json_pack("[s]", cause->message);
+        struct gbx_error ignored = {};
+
+        /* The cause is what the caller reports; that it could not be recorded adds nothing. */
+        return gbx_site_record(site, &(struct gbx_action){ "system", "run.end", id, "failed", reasons, NULL }, NULL, &ignored);
+}
+
+static int record_start(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, struct gbx_error *err) {
+        const struct gbx_policy_limits *limits = &plan->policy->limits;
+        gbx_auto(gbx_json_freep) json_t *details =
+                json_pack("{s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I}}", "algorithm", plan->request.algorithm, "policy",
+                          plan->request.policy, "limits", "wall_ms", (json_int_t)limits->wall_ms, "cpu_ms", (json_int_t)limits->cpu_ms,
+                          "memory_bytes", (json_int_t)limits->memory_bytes, "processes", (json_int_t)limits->processes,
+                          "output_bytes", (json_int_t)limits->output_bytes);
+        int r;
+
+        if (limits->cpu_percent)
+                (void)json_object_set_new(json_object_get(details, "limits"), "cpu_percent", json_integer((json_int_t)limits->cpu_percent));
+        r = gbx_site_record(site, &(struct gbx_action){ "system", "run.start", id, "done", NULL, details }, NULL, err);
+        for (size_t i = 0; i < plan->request.dataset_count && r >= 0; i++) {
+                gbx_auto(gbx_json_freep) json_t *use =
+                        json_pack("{s:s, s:s, s:s}", "purpose", "decrypt into the sandbox", "run", id, "digest", plan->request.datasets[i].digest);
+
+                r = gbx_site_record(site, &(struct gbx_action){ "system", "key.use", plan->request.datasets[i].name, "done", NULL, use }, NULL,
+                                    err);
+        }
+        return r;
+}
+
+static int execute(struct gbx_site *site, const struct gbx_run_order *order, const struct gbx_run_plan *plan, const char *id,
+                   struct gbx_execution_result *ret, struct gbx_error *err) {
+        struct gbx_execution execution;
+        struct gbx_flows *flows = NULL;
+        int stopped, r = record_start(site, plan, id, err);
+
+        if (r < 0)
+                return r;
+        gbx_run_plan_execution(site, plan, id, &execution);
+        execution.progress = order->progress;
+        execution.userdata = order->userdata;
+        r = gbx_flows_start(&flows, site, plan, id, err);
+        if (r >= 0 && flows)
+                gbx_flows_prepare(flows, &execution);
+        if (r >= 0)
+                r = gbx_execute(&execution, ret, err);
+        stopped = gbx_flows_stop(flows, r < 0 ? NULL : err);
+        if (r >= 0 && stopped < 0)
+                r = stopped; /* flows that could not be recorded: nothing of this run leaves */
+        if (r < 0)
+                (void)record_failed_start(site, id, err);
+        return r;
+}
+
+static int run_allowed(struct gbx_site *site, const struct gbx_run_order *order, const struct gbx_decision *decision,
+                       struct gbx_run_outcome *outcome, struct gbx_error *err) {
+        gbx_auto(gbx_run_plan_free) struct gbx_run_plan plan = {};
+        gbx_auto(gbx_execution_result_free) struct gbx_execution_result result = {};
+        gbx_auto(gbx_json_freep) json_t *reason = NULL;
+        int r = gbx_run_plan_load(site, decision->request, &plan, err);
+
+        if (r >= 0)
+                r = execute(site, order, &plan, decision->id, &result, err);
+        if (r < 0)
+                return r;
+        outcome->report = make_report(&result);
+        outcome->state = gbx_run_judge(&result, &reason);
+        r = record_denied(site, decision->id, result.sandbox, err);
+        if (r >= 0)
+                r = record_end(site, decision->id, &result, outcome, reason, err);
+        if (r < 0)
+                return r;
+        if (outcome->state != GBX_RUN_RELEASED) {
+                (void)json_array_append(outcome->reasons, reason);
+                return gbx_site_checkpoint(site, err);
+        }
+        return gbx_hand_over(site, decision, &plan, result.out, outcome, err);
+}
+
+int gbx_run_job(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_run_outcome *ret, struct gbx_error *err) {
+        gbx_auto(gbx_decision_free) struct gbx_decision decision = {};
+        gbx_auto(gbx_run_outcome_free) struct gbx_run_outcome outcome = {};
+        int r = gbx_decide_and_record(site, order, &decision, err);
+
+        if (r < 0)
+                return r;
+        memcpy(outcome.id, decision.id, sizeof outcome.id);
+        outcome.reasons = json_array();
+        if (!decision.allowed) {
+                outcome.state = GBX_RUN_DENIED;
+                (void)json_array_extend(outcome.reasons, decision.reasons);
+                r = gbx_site_checkpoint(site, err);
+        } else
+                r = run_allowed(site, order, &decision, &outcome, err);
+        if (r < 0)
+                return r;
+        *ret = outcome;
+        outcome = (struct gbx_run_outcome){};
+        return 0;
+}

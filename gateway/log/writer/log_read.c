@@ -1,0 +1,90 @@
+/* Reading entries, of the tree and of the journal alike. */
+#include "base/cleanup.h"
+#include "gateway/log/writer/log_internal.h"
+
+#include <fcntl.h>
+
+int gbx_log_refresh(struct gbx_log *log, struct gbx_error *err) {
+        int r = gbx_log_lock(log, err);
+
+        if (r == 0)
+                gbx_log_unlock(log);
+        return r;
+}
+
+const struct gbx_note_verifier *gbx_log_verifier(const struct gbx_log *log) { return &log->signer.verifier; }
+
+int gbx_log_directory(const struct gbx_log *log) { return fcntl(log->directory, F_DUPFD_CLOEXEC, 0); }
+
+int gbx_log_open_tree(struct gbx_log *log, struct gbx_tree **ret, struct gbx_error *err) {
+        int r = gbx_tree_open(ret, log->directory, ".", err);
+
+        if (r == 0)
+                gbx_tree_set_size(*ret, gbx_log_covered(log));
+        return r;
+}
+
+uint64_t gbx_log_size(struct gbx_log *log) { return atomic_load(&log->size); }
+uint64_t gbx_log_covered(struct gbx_log *log) { return atomic_load(&log->covered); }
+
+int gbx_log_read(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, struct gbx_error *err) {
+        struct gbx_bytes entry;
+        int r = gbx_log_lock(log, err); /* a checkpoint of another process may move entries out of the journal */
+
+        if (r < 0)
+                return r;
+        if (index >= gbx_journal_end(log->journal)) {
+                r = gbx_fail(err, -EINVAL, "there is no entry %llu; the log has %llu", (unsigned long long)index,
+                             (unsigned long long)gbx_journal_end(log->journal));
+        } else if (index < log->edge.size) {
+                gbx_tree_set_size(log->tree, log->edge.size);
+                r = gbx_tree_entry(log->tree, index, &entry, err);
+                if (r == 0)
+                        r = gbx_buffer_append(ret, entry.data, entry.size, err);
+        } else {
+                r = gbx_journal_read(log->journal, index, false, ret, err);
+        }
+        gbx_log_unlock(log);
+        return r;
+}
+
+/* The part of the walk that the tree holds needs no lock: tiles do not change. */
+static int each_covered(struct gbx_log *log, uint64_t first, uint64_t end, gbx_log_visit *visit, void *context,
+                        struct gbx_error *err) {
+        gbx_auto(gbx_tree_freep) struct gbx_tree *tree = NULL;
+        int r = gbx_tree_open(&tree, log->directory, ".", err);
+
+        if (r < 0)
+                return r;
+        gbx_tree_set_size(tree, end);
+        for (uint64_t i = first; r == 0 && i < end; i++) {
+                struct gbx_bytes entry;
+
+                r = gbx_tree_entry(tree, i, &entry, err);
+                if (r == 0)
+                        r = visit(context, i, entry.data, entry.size, err);
+        }
+        return r;
+}
+
+int gbx_log_each(struct gbx_log *log, uint64_t first, gbx_log_visit *visit, void *context, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer entry = {};
+        uint64_t covered, end;
+        int r = gbx_log_refresh(log, err);
+
+        if (r < 0)
+                return r;
+        covered = gbx_log_covered(log);
+        end = gbx_log_size(log);
+        if (first < covered) {
+                r = each_covered(log, first, covered, visit, context, err);
+                first = covered;
+        }
+        for (; r == 0 && first < end; first++) {
+                gbx_buffer_clear(&entry);
+                r = gbx_log_read(log, first, &entry, err);
+                if (r == 0)
+                        r = visit(context, first, entry.data, entry.size, err);
+        }
+        return r;
+}

@@ -1,0 +1,152 @@
+#include "gateway/review/approvals.h"
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "gateway/store/authorise.h"
+#include "gateway/store/objects.h"
+#include "gateway/store/policies.h"
+#include "gateway/store/view.h"
+#include "policy/sshsig.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The current version of each dataset that the policy covers and the site has. */
+static int add_datasets(struct gbx_site *site, const struct gbx_policy *policy, struct gbx_approval *approval,
+                        struct gbx_error *err) {
+        for (size_t i = 0; i < policy->datasets.count; i++) {
+                gbx_auto(gbx_json_freep) json_t *row = NULL;
+                struct gbx_approval_dataset *dataset = &approval->datasets[approval->dataset_count];
+                int r = gbx_view_query_one(site->view, &row, err,
+                                           "SELECT name, version, manifest FROM dataset WHERE name=?1 AND state='active'",
+                                           policy->datasets.items[i], NULL);
+
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        continue;
+                if (approval->dataset_count == GBX_APPROVAL_MAX_DATASETS)
+                        return gbx_fail(err, -EINVAL, "the policy covers more than %d datasets", GBX_APPROVAL_MAX_DATASETS);
+                (void)snprintf(dataset->name, sizeof dataset->name, "%s", policy->datasets.items[i]);
+                dataset->version = (uint64_t)json_integer_value(json_object_get(row, "version"));
+                (void)snprintf(dataset->digest, sizeof dataset->digest, "%s", json_string_value(json_object_get(row, "manifest")));
+                approval->dataset_count++;
+        }
+        return approval->dataset_count ? 0
+                                       : gbx_fail(err, -ENOENT, "the site has none of the datasets of the policy '%s'", policy->name);
+}
+
+int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const char *purpose, const char *reviewer, int64_t expires,
+                       struct gbx_buffer *ret_text, struct gbx_error *err) {
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        gbx_auto(gbx_free_pointer) struct gbx_approval *approval = calloc(1, sizeof *approval);
+        int r, engine = gbx_engine_parse(json_string_value(json_object_get(algorithm, "engine")));
+
+        if (!approval)
+                return gbx_fail_memory(err);
+        if (engine < 0)
+                return gbx_fail(err, -EINVAL, "the algorithm names an unknown engine");
+        r = gbx_policy_in_force(site, purpose, &policy, err);
+        if (r < 0)
+                return r;
+        approval->engine = (enum gbx_engine)engine;
+        approval->expires = expires ? expires : gbx_time_now() + (int64_t)(policy->approvals.valid_ms / 1000);
+        (void)snprintf(approval->site, sizeof approval->site, "%s", site->origin);
+        (void)snprintf(approval->algorithm, sizeof approval->algorithm, "%s",
+                       json_string_value(json_object_get(algorithm, "digest")));
+        (void)snprintf(approval->purpose, sizeof approval->purpose, "%s", purpose);
+        (void)snprintf(approval->policy, sizeof approval->policy, "%s", policy->digest);
+        (void)snprintf(approval->reviewer, sizeof approval->reviewer, "%s", reviewer);
+        r = add_datasets(site, policy, approval, err);
+        return r < 0 ? r : gbx_approval_text(approval, ret_text, err);
+}
+
+int gbx_find_user_by_key(struct gbx_site *site, const char *key_line, char ret_name[static 65], struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *rows = NULL;
+        struct gbx_ssh_key wanted, key;
+        size_t index;
+        json_t *row;
+        int r = gbx_ssh_key_parse(key_line, &wanted, err);
+
+        if (r >= 0)
+                r = gbx_view_query(site->view, &rows, err, "SELECT name, ssh_key FROM user WHERE state='active'", NULL);
+        if (r < 0)
+                return r;
+        json_array_foreach(rows, index, row)
+                if (gbx_ssh_key_parse(json_string_value(json_object_get(row, "ssh_key")), &key, NULL) >= 0 &&
+                    memcmp(key.ed25519, wanted.ed25519, sizeof key.ed25519) == 0) {
+                        (void)snprintf(ret_name, 65, "%s", json_string_value(json_object_get(row, "name")));
+                        return 0;
+                }
+        return gbx_fail(err, -ENOENT, "no user of this site has the key %s", wanted.fingerprint);
+}
+
+/* The statement must be the one this site would make now for that reviewer and expiry. */
+static int check_statement(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval,
+                           const void *statement, size_t size, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer expected = {};
+        int r;
+
+        if (approval->expires <= gbx_time_now())
+                return gbx_fail(err, -EINVAL, "the statement has expired");
+        r = gbx_make_statement(site, algorithm, approval->purpose, approval->reviewer, approval->expires, &expected, err);
+        if (r < 0)
+                return r;
+        if (expected.size != size || memcmp(expected.data, statement, size) != 0)
+                return gbx_fail(err, -EINVAL, "the statement is not about the algorithm, datasets and policy as they stand here now; "
+                                              "get the current one with: gbx review statement");
+        return 0;
+}
+
+static int verify(struct gbx_site *site, const struct gbx_approval *approval, const void *statement, size_t statement_size,
+                  const void *signature, size_t signature_size, json_t **ret_user, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        struct gbx_ssh_key key;
+        int r = gbx_view_query_one(site->view, &row, err, "SELECT name, ssh_key FROM user WHERE name=?1 AND state='active'",
+                                   approval->reviewer, NULL);
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return gbx_fail(err, -EKEYREJECTED, "the reviewer '%s' is not a user of this site", approval->reviewer);
+        r = gbx_ssh_key_parse(json_string_value(json_object_get(row, "ssh_key")), &key, err);
+        if (r >= 0)
+                r = gbx_sshsig_verify(&key, GBX_SSHSIG_NAMESPACE, statement, statement_size, signature, signature_size, err);
+        if (r < 0)
+                return gbx_context(err, r, "the signature of '%s'", approval->reviewer);
+        *ret_user = gbx_take_ptr(row);
+        return 0;
+}
+
+int gbx_take_approval(struct gbx_site *site, const json_t *algorithm, const void *statement, size_t statement_size,
+                      const void *signature, size_t signature_size, struct gbx_error *err) {
+        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+        gbx_auto(gbx_free_pointer) struct gbx_approval *approval = calloc(1, sizeof *approval);
+        gbx_auto(gbx_json_freep) json_t *user = NULL, *details = NULL;
+        char statement_digest[GBX_SHA256_TEXT_SIZE], signature_digest[GBX_SHA256_TEXT_SIZE], expires[GBX_TIME_TEXT_SIZE];
+        int r = approval ? gbx_approval_parse(statement, statement_size, approval, err) : gbx_fail_memory(err);
+
+        if (r >= 0)
+                r = gbx_site_lock(site, err);
+        if (r < 0)
+                return r;
+        locked = site;
+        r = check_statement(site, algorithm, approval, statement, statement_size, err);
+        if (r >= 0)
+                r = gbx_authorise(site, approval->reviewer, "review approve", err);
+        if (r >= 0)
+                r = verify(site, approval, statement, statement_size, signature, signature_size, &user, err);
+        if (r >= 0)
+                r = gbx_object_put(site->directory, statement, statement_size, statement_digest, err);
+        if (r >= 0)
+                r = gbx_object_put(site->directory, signature, signature_size, signature_digest, err);
+        if (r < 0)
+                return r;
+        gbx_time_text(approval->expires, expires);
+        details = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "purpose", approval->purpose, "policy", approval->policy, "statement",
+                            statement_digest, "signature", signature_digest, "ssh_key",
+                            json_string_value(json_object_get(user, "ssh_key")), "expires", expires);
+        r = gbx_site_record(site, &(struct gbx_action){ approval->reviewer, "review.approve", approval->algorithm, "done", NULL, details },
+                            NULL, err);
+        return r < 0 ? r : gbx_site_checkpoint(site, err);
+}

@@ -1,0 +1,25 @@
+/*
+ * Approvals: what a reviewer signs, and taking a signature in
+ *
+ * A statement (policy/approval.h) is made from what the site knows: the
+ * algorithm, the policy in force for a purpose and the current versions of the
+ * datasets it covers. A signature over exactly these bytes is verified against
+ * the reviewer's key before it is recorded, and again whenever a run is decided.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "gateway/store/site.h"
+#include "policy/approval.h"
+
+/* The statement for a reviewer. `expires` 0: as long as the policy lets approvals live. */
+int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const char *purpose, const char *reviewer, int64_t expires,
+                       struct gbx_buffer *ret_text, struct gbx_error *err);
+
+/* Checks that the statement is about this site and algorithm and that its reviewer signed it, then records it. */
+int gbx_take_approval(struct gbx_site *site, const json_t *algorithm, const void *statement, size_t statement_size,
+                      const void *signature, size_t signature_size, struct gbx_error *err);
+
+/* The user whose public key this is. -ENOENT if nobody's. */
+int gbx_find_user_by_key(struct gbx_site *site, const char *key_line, char ret_name[static 65], struct gbx_error *err);

@@ -1,0 +1,147 @@
+#include "gateway/trace/trace.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "gateway/store/keys.h"
+#include "gateway/store/objects.h"
+#include "gateway/store/view.h"
+#include "runtime/vault/age.h"
+#include "runtime/vault/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PATH_SIZE = 256, ORIGINAL_LIMIT = 256 * 1024 * 1024 };
+
+struct gbx_suspect_memory {
+        char *mark_id, *recipient, *family;
+        struct gbx_buffer record, original;
+};
+
+void gbx_suspects_free(struct gbx_suspects *suspects) {
+        for (size_t i = 0; suspects->memory && i < suspects->count; i++) {
+                struct gbx_suspect_memory *memory = &suspects->memory[i];
+
+                free(memory->mark_id);
+                free(memory->recipient);
+                free(memory->family);
+                gbx_buffer_free(&memory->record);
+                gbx_buffer_free(&memory->original);
+        }
+        free(suspects->memory);
+        free(suspects->list);
+        *suspects = (struct gbx_suspects){};
+}
+
+/* The table before marking, kept encrypted to the site. One that is gone only makes the trace weaker. */
+static int load_original(struct gbx_site *site, const struct gbx_age_identity *identity, const char *release, const char *file,
+                         struct gbx_buffer *ret, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
+        char path[PATH_SIZE];
+        int r;
+
+        (void)snprintf(path, sizeof path, "releases/%s/%s.original.age", release, file);
+        if (faccessat(site->directory, path, F_OK, 0) < 0)
+                return 0;
+        r = gbx_read_file(site->directory, path, ORIGINAL_LIMIT, &sealed, err);
+        return r < 0 ? r
+                     : gbx_age_decrypt_buffer(sealed.data, sealed.size, (struct gbx_age_identities){ &identity, 1 }, ORIGINAL_LIMIT, ret, err);
+}
+
+static int add(struct gbx_site *site, const struct gbx_age_identity *identity, const json_t *release, const json_t *output,
+               struct gbx_suspects *suspects, struct gbx_error *err) {
+        struct gbx_suspect_memory *memory = &suspects->memory[suspects->count];
+        struct gbx_trace_candidate *candidate = &suspects->list[suspects->count];
+        const char *id = json_string_value(json_object_get(release, "id")), *file = json_string_value(json_object_get(output, "file"));
+        const char *recipient = json_string_value(json_object_get(release, "recipient"));
+        const char *family = json_string_value(json_object_get(output, "family"));
+        int r;
+
+        suspects->count++;
+        memory->original.secret = true;
+        memory->mark_id = strdup(json_string_value(json_object_get(output, "mark_id")));
+        memory->recipient = strdup(recipient);
+        memory->family = strdup(family);
+        if (!memory->mark_id || !memory->recipient || !memory->family)
+                return gbx_fail_memory(err);
+        r = gbx_object_get(site->directory, json_string_value(json_object_get(output, "record")), &memory->record, err);
+        if (r >= 0)
+                r = load_original(site, identity, id, file, &memory->original, err);
+        if (r < 0)
+                return gbx_context(err, r, "%s", id);
+        *candidate = (struct gbx_trace_candidate){ memory->mark_id, memory->recipient, memory->family, gbx_buffer_text(&memory->record),
+                                                   memory->original.size ? memory->original.data : NULL, memory->original.size };
+        return 0;
+}
+
+int gbx_suspects_load(struct gbx_site *site, struct gbx_suspects *ret, struct gbx_error *err) {
+        gbx_auto(gbx_suspects_free) struct gbx_suspects suspects = {};
+        gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
+        gbx_auto(gbx_json_freep) json_t *rows = NULL;
+        size_t index, total = 0;
+        json_t *row;
+        int r = gbx_site_identity(site, &identity, err);
+
+        if (r >= 0)
+                r = gbx_view_query(site->view, &rows, err, "SELECT id, recipient, outputs FROM release ORDER BY seq", NULL);
+        if (r < 0)
+                return r;
+        json_array_foreach(rows, index, row) {
+                json_t *outputs = json_loads(json_string_value(json_object_get(row, "outputs")), 0, NULL);
+
+                total += json_array_size(outputs);
+                (void)json_object_set_new(row, "outputs", outputs);
+        }
+        suspects.memory = calloc(total + 1, sizeof *suspects.memory);
+        suspects.list = calloc(total + 1, sizeof *suspects.list);
+        if (!suspects.memory || !suspects.list)
+                return gbx_fail_memory(err);
+        json_array_foreach(rows, index, row) {
+                size_t place;
+                json_t *output;
+
+                json_array_foreach(json_object_get(row, "outputs"), place, output) {
+                        r = add(site, identity, row, output, &suspects, err);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        *ret = suspects;
+        suspects = (struct gbx_suspects){};
+        return 0;
+}
+
+static int record(struct gbx_site *site, const char *actor, const struct gbx_buffer *file, const struct gbx_suspects *suspects,
+                  const struct gbx_trace *trace, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *details = NULL, *accused = json_array();
+        uint8_t digest[GBX_SHA256_SIZE];
+        char text[GBX_SHA256_TEXT_SIZE];
+
+        gbx_sha256(file->data, file->size, digest);
+        gbx_sha256_text(digest, text);
+        for (size_t i = 0; i < trace->accused; i++)
+                (void)json_array_append_new(accused, json_string(suspects->list[trace->results[i].candidate].release));
+        details = json_pack("{s:s, s:I, s:O}", "verdict", gbx_trace_verdict_text(trace->verdict), "tested", (json_int_t)trace->tested,
+                            "accused", accused);
+        return gbx_site_record(site, &(struct gbx_action){ actor, "trace.run", text, gbx_trace_verdict_text(trace->verdict), NULL, details },
+                               NULL, err);
+}
+
+int gbx_trace_suspect(struct gbx_site *site, const char *actor, const struct gbx_buffer *file, const struct gbx_suspects *suspects,
+                      struct gbx_trace *ret_trace, struct gbx_error *err) {
+        gbx_auto(gbx_secret_free) struct gbx_secret root = {};
+        gbx_auto(gbx_trace_clear) struct gbx_trace trace = {};
+        int r = gbx_site_raw_key(site, GBX_KEYS_WATERMARK, &root, err);
+
+        if (r >= 0)
+                r = gbx_trace(root.data, file->data, file->size, suspects->list, suspects->count, NULL, &trace, err);
+        if (r >= 0)
+                r = record(site, actor, file, suspects, &trace, err);
+        if (r >= 0)
+                r = gbx_site_checkpoint(site, err);
+        if (r < 0)
+                return r;
+        *ret_trace = trace;
+        trace = (struct gbx_trace){};
+        return 0;
+}
