@@ -55,6 +55,12 @@ static const struct gbx_yaml_field sandbox_fields[] = {
         END,
 };
 
+static const struct gbx_yaml_field messages_fields[] = {
+        { .key = "line", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_messages, line), .fallback = "no" },
+        { .key = "progress", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_messages, progress), .fallback = "no" },
+        END,
+};
+
 static const struct gbx_yaml_field column_fields[] = {
         { .key = "name", .type = GBX_YAML_WORD, AT(gbx_policy_column, name), .required = true },
         { .key = "type", .type = GBX_YAML_CHOICE, AT(gbx_policy_column, type), .words = type_words, .required = true },
@@ -112,6 +118,7 @@ static const struct gbx_yaml_field policy_fields[] = {
         { .key = "approvals", .type = GBX_YAML_RECORD, AT(gbx_policy, approvals), .fields = approvals_fields, .required = true },
         { .key = "limits", .type = GBX_YAML_RECORD, AT(gbx_policy, limits), .fields = limits_fields },
         { .key = "sandbox", .type = GBX_YAML_RECORD, AT(gbx_policy, sandbox), .fields = sandbox_fields },
+        { .key = "messages", .type = GBX_YAML_RECORD, AT(gbx_policy, messages), .fields = messages_fields },
         { .key = "release", .type = GBX_YAML_RECORD, AT(gbx_policy, release), .fields = release_fields, .required = true },
         { .key = "parameters", .type = GBX_YAML_RECORDS, AT(gbx_policy, parameters), .fields = parameter_fields, .size = sizeof(struct gbx_policy_parameter), .max = 100 },
         { .key = "network", .type = GBX_YAML_CHOICE, AT(gbx_policy, network), .words = network_words, .fallback = "none" },

@@ -59,6 +59,12 @@ struct gbx_policy_sandbox {
         bool coarse_timers;   /* reading the time stamp counter faults */
 };
 
+/* What of a job's own words reaches the requester. The job chooses both, so both can carry data. */
+struct gbx_policy_messages {
+        bool line;     /* in which line of its script a job failed */
+        bool progress; /* how far a job says it has come, in tenths */
+};
+
 /* A column that tables may have when the policy lists them. */
 struct gbx_policy_column {
         char *name;
@@ -129,6 +135,7 @@ struct gbx_policy {
         struct gbx_policy_approvals approvals;
         struct gbx_policy_limits limits;
         struct gbx_policy_sandbox sandbox;
+        struct gbx_policy_messages messages;
         struct gbx_policy_release release;
         struct gbx_records parameters; /* struct gbx_policy_parameter */
         unsigned network;              /* enum gbx_network */

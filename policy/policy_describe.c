@@ -72,6 +72,14 @@ static int describe_sandbox(const struct gbx_policy_sandbox *sandbox, struct gbx
                                  sandbox->coarse_timers ? "the time stamp counter cannot be read" : "");
 }
 
+static int describe_messages(const struct gbx_policy_messages *messages, struct gbx_buffer *buffer, struct gbx_error *err) {
+        if (!messages->line && !messages->progress)
+                return 0;
+        return gbx_buffer_printf(buffer, err, "messages       the requester is told %s%s%s\n",
+                                 messages->line ? "the line in which a script failed" : "",
+                                 messages->line && messages->progress ? " and " : "", messages->progress ? "a run's progress" : "");
+}
+
 /* What a watermark must respect in a column, as notes behind it. */
 static int describe_marks(const struct gbx_policy_column *column, struct gbx_buffer *buffer, struct gbx_error *err) {
         const struct {
@@ -231,6 +239,8 @@ int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buff
                 r = describe_limits(&policy->limits, buffer, err);
         if (r >= 0)
                 r = describe_sandbox(&policy->sandbox, buffer, err);
+        if (r >= 0)
+                r = describe_messages(&policy->messages, buffer, err);
         if (r >= 0)
                 r = describe_release(&policy->release, buffer, err);
         for (size_t i = 0; r >= 0 && i < policy->parameters.count; i++)

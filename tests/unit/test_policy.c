@@ -67,6 +67,7 @@ static void test_defaults(void **state) {
         assert_false(policy->release.row_order_mark);
         assert_int_equal(policy->limits.cpu_percent, 0);
         assert_false(policy->sandbox.core_scheduling || policy->sandbox.coarse_timers);
+        assert_false(policy->messages.line || policy->messages.progress);
         assert_int_equal(policy->network, GBX_NETWORK_NONE);
         assert_int_equal(policy->source.size, strlen(minimal));
         assert_int_equal(strlen(policy->digest), 71);
@@ -111,7 +112,7 @@ static void test_all_problems_at_once(void **state) {
                         "policy: again\n",
                         "f:1:1: the key 'purpose' is missing\n"
                         "f:1:9: policy: 'P!' is not a name (lower-case letters, digits, '.', '_' and '-', at most 64)\n"
-                        "f:2:1: unknown key 'purpos'; known here: policy, purpose, datasets, engines, approvals, limits, sandbox, release, parameters, network, flows, flow-breakers, flow-quotas\n"
+                        "f:2:1: unknown key 'purpos'; known here: policy, purpose, datasets, engines, approvals, limits, sandbox, messages, release, parameters, network, flows, flow-breakers, flow-quotas\n"
                         "f:3:11: datasets: a list of names is wanted, say [a, b]\n"
                         "f:4:16: engines: 'python' is not one of: lua, native, lua-sql\n"
                         "f:5:24: required: 3 approvals, but only 2 reviewers are named\n"
@@ -199,6 +200,34 @@ static void test_sandbox(void **state) {
         assert_int_equal(gbx_policy_describe(policy, &description, &err), 0);
         assert_non_null(strstr(gbx_buffer_text(&description), " 16M scratch, 150% of a processor\n"
                                                               "sandbox        shares no core with others, the time stamp counter cannot be read\n"));
+}
+
+static void test_messages(void **state) {
+        static const struct { const char *more, *line; bool tells_line, tells_progress; } cases[] = {
+                { "messages: { line: yes }\n", "messages       the requester is told the line in which a script failed\n", true, false },
+                { "messages: { progress: yes, line: no }\n", "messages       the requester is told a run's progress\n", false, true },
+                { "messages: { line: yes, progress: yes }\n",
+                  "messages       the requester is told the line in which a script failed and a run's progress\n", true, true },
+                { "messages: { }\n", NULL, false, false },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+                gbx_auto(gbx_buffer_free) struct gbx_buffer description = {};
+                struct gbx_error err = {};
+                char text[2048];
+
+                (void)snprintf(text, sizeof text, "%s%s", minimal, cases[i].more);
+                if (gbx_policy_parse(&policy, "f", text, strlen(text), NULL, &err) < 0)
+                        fail_msg("%s", err.message);
+                assert_int_equal(policy->messages.line, cases[i].tells_line);
+                assert_int_equal(policy->messages.progress, cases[i].tells_progress);
+                assert_int_equal(gbx_policy_describe(policy, &description, &err), 0);
+                assert_int_equal(strstr(gbx_buffer_text(&description), cases[i].line ? cases[i].line : "messages ") != NULL,
+                                 cases[i].line != NULL);
+        }
+        expect_problem("messages: { line: 12 }\n", "line: '12' is neither yes nor no");
 }
 
 /* A policy with these columns (and keys of `release` before them), and the complaint that is expected; "": none. */
@@ -410,7 +439,8 @@ static void test_decimals(void **state) {
 
 /* The reference names every key of the tables: what the reader lists as known is looked for in the manual. */
 static void test_reference_is_complete(void **state) {
-        static const char *const sections[] = { "x: 1\n", "approvals: { x: 1 }\n", "limits: { x: 1 }\n", "sandbox: { x: 1 }\n", "release: { x: 1 }\n",
+        static const char *const sections[] = { "x: 1\n", "approvals: { x: 1 }\n", "limits: { x: 1 }\n", "sandbox: { x: 1 }\n",
+                                                "messages: { x: 1 }\n", "release: { x: 1 }\n",
                                                 "release: { columns: [{ x: 1 }] }\n", "parameters: [{ x: 1 }]\n" };
         gbx_auto(gbx_buffer_free) struct gbx_buffer manual = {};
         size_t found = 0;
@@ -442,7 +472,7 @@ int main(void) {
                 cmocka_unit_test(test_defaults),        cmocka_unit_test(test_demo_files),
                 cmocka_unit_test(test_all_problems_at_once), cmocka_unit_test(test_subset),
                 cmocka_unit_test(test_values),          cmocka_unit_test(test_many_problems),
-                cmocka_unit_test(test_mark_constraints), cmocka_unit_test(test_sandbox),
+                cmocka_unit_test(test_mark_constraints), cmocka_unit_test(test_sandbox), cmocka_unit_test(test_messages),
                 cmocka_unit_test(test_size_limit),      cmocka_unit_test(test_parameters),
                 cmocka_unit_test(test_schema_problems), cmocka_unit_test(test_decimals),
                 cmocka_unit_test(test_reference_is_complete),
