@@ -4,7 +4,7 @@
  * What a reviewer signs. The text is deterministic, so that it can be made
  * again from its parts and read by the signer:
  *
- *   glovebox approval v1
+ *   glovebox approval v2
  *   site: gbx.example/demo-1f2e
  *   decision: approve
  *   algorithm: sha256:…
@@ -13,10 +13,13 @@
  *   purpose: credit-scoring
  *   policy: sha256:…
  *   reviewer: wang
+ *   made: 2026-11-25T00:00:00Z
  *   expires: 2027-02-23T00:00:00Z
+ *   nonce: 00112233445566778899aabbccddeeff
  *
- * Lines end with LF, the last one too. Parsing accepts nothing but what
- * gbx_approval_text writes.
+ * The site makes time and nonce when it makes the statement: no two statements
+ * are the same, and one that was withdrawn stays withdrawn. Lines end with LF,
+ * the last one too. Parsing accepts nothing but what gbx_approval_text writes.
  */
 #pragma once
 
@@ -24,14 +27,14 @@
 #include "base/crypto.h"
 #include "base/error.h"
 #include "policy/policy.h"
+#include "policy/statement.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
         GBX_APPROVAL_MAX_DATASETS = 64,
-        GBX_APPROVAL_MAX_BYTES = 16 * 1024,
-        GBX_SITE_NAME_MAX = 255, /* of the site's origin */
+        GBX_APPROVAL_MAX_BYTES = GBX_STATEMENT_MAX_BYTES,
 };
 
 struct gbx_approval_dataset {
@@ -49,7 +52,8 @@ struct gbx_approval {
         char purpose[65];
         char policy[GBX_SHA256_TEXT_SIZE];
         char reviewer[65];
-        int64_t expires; /* UTC seconds since 1970 */
+        int64_t made, expires; /* UTC seconds since 1970 */
+        char nonce[GBX_NONCE_TEXT_SIZE];
 };
 
 /* Checks and sorts the parts, then appends the text. -EINVAL for parts that cannot stand in a statement. */

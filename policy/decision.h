@@ -74,30 +74,36 @@ struct gbx_run_dataset {
 };
 
 struct gbx_run_approval {
-        char *reviewer;  /* the principal the view has it from */
-        unsigned roles;  /* of the reviewer now */
-        char *key;       /* the reviewer's public key line now; NULL: removed */
-        char *statement; /* the bytes that were signed */
-        char *signature; /* armored SSHSIG */
-        bool revoked;    /* withdrawn, by reviewer or admin */
+        char *reviewer;     /* the principal who gave it */
+        unsigned roles;     /* of the reviewer now */
+        char *key;          /* the reviewer's public key line now; NULL: removed */
+        uint64_t key_since; /* the entry since which the reviewer is active with this key */
+        char *statement;    /* the bytes that were signed */
+        char *signature;    /* armored SSHSIG */
+        uint64_t seq;       /* the entry that recorded it */
+        bool revoked;       /* withdrawn, by reviewer or admin */
 };
 
 /*
- * As JSON (strict; every key is required, but "key" may be null):
+ * As JSON (strict; every key is required, but keys of people and "policy" may be null; approvals stand in the order of
+ * their entries):
  *
- * {"site":"…","now":"2026-11-25T02:30:00Z","requester":"bank-a","requester_roles":"analyst","submitter":"bank-a",
+ * {"site":"…","now":"2026-11-25T02:30:00Z","requester":"bank-a","requester_roles":"analyst",
+ *  "requester_key":"ssh-ed25519 …","submitter":"bank-a","submitter_key":"ssh-ed25519 …",
  *  "algorithm":"sha256:…","engine":"lua","purpose":"credit-scoring","policy":"sha256:…" or null,
  *  "datasets":[{"name":"credit","version":1,"digest":"sha256:…","owner":"fund","available":true}],
  *  "parameters":{…},
- *  "approvals":[{"reviewer":"wang","roles":"reviewer","key":"ssh-ed25519 …","statement":"…","signature":"…",
- *                "revoked":false}]}
+ *  "approvals":[{"reviewer":"wang","roles":"reviewer","key":"ssh-ed25519 …","key_since":3,"statement":"…",
+ *                "signature":"…","seq":17,"revoked":false}]}
  */
 struct gbx_run_request {
         char *site;
         int64_t now; /* UTC seconds since 1970 */
         char *requester;
         unsigned requester_roles;
+        char *requester_key; /* public key line, also of somebody who was removed; NULL: none known */
         char *submitter;
+        char *submitter_key;
         char *algorithm;
         char *engine;
         char *purpose;
@@ -118,10 +124,21 @@ int gbx_json_canonical(const json_t *json, struct gbx_buffer *buffer, struct gbx
 
 /* `policy` is the one whose digest the request names, NULL if there is none. -EINVAL if it is another one.
  * Reason codes: no-policy, purpose, role, engine, no-dataset, dataset-not-covered, dataset-unavailable,
- * dataset-repeated, parameters, too-few-approvals, approved (not a complaint); and for each approval that does not count: approval-signature, approval-statement,
- * approval-site, approval-algorithm, approval-engine, approval-dataset, approval-purpose, approval-policy,
- * approval-reviewer, approval-role, approval-submitter, approval-expired, approval-too-long, approval-revoked,
- * approval-key, approval-repeated. Reasons about approvals are given also when enough others count. */
+ * dataset-repeated, parameters, too-few-approvals, approved (not a complaint); and for each approval that does not
+ * count:
+ *
+ *   approval-signature, approval-statement          not signed by the reviewer's key, or no statement
+ *   approval-site, -algorithm, -engine, -dataset,
+ *   -purpose, -policy, -reviewer                    about something else than this run
+ *   approval-made, -expired, -too-long              made later than now, over, or longer than the policy allows
+ *   approval-role, -reviewer, -key                  of somebody who is no reviewer (any more)
+ *   approval-before-key                             recorded before the reviewer was (re-)added or got this key
+ *   approval-submitter, -requester                  of the one who submitted or asks, by name or by key, where the
+ *                                                   policy excludes the submitter
+ *   approval-revoked, -replayed                     withdrawn, or the statement of one that was
+ *   approval-repeated                               of a person or a key that counts already
+ *
+ * Reasons about approvals are given also when enough others count. */
 int gbx_decide_run(const struct gbx_policy *policy, const struct gbx_run_request *request, struct gbx_verdict *ret,
                    struct gbx_error *err);
 

@@ -34,7 +34,9 @@ void gbx_run_request_free(struct gbx_run_request *request) {
         free(request->approvals);
         free(request->site);
         free(request->requester);
+        free(request->requester_key);
         free(request->submitter);
+        free(request->submitter_key);
         free(request->algorithm);
         free(request->engine);
         free(request->purpose);
@@ -69,6 +71,15 @@ static int copy_text(const char *text, char **ret, struct gbx_error *err) {
         return *ret ? 0 : gbx_fail_memory(err);
 }
 
+/* Of a text or null. */
+static int copy_text_or_null(const json_t *json, char **ret, struct gbx_error *err) {
+        return json_is_string(json) ? copy_text(json_string_value(json), ret, err) : 0;
+}
+
+static bool is_text_or_null(const json_t *json) {
+        return json_is_string(json) || json_is_null(json);
+}
+
 static int read_dataset(json_t *json, struct gbx_run_dataset *ret, struct gbx_error *err) {
         const char *name, *digest, *owner;
         json_int_t version;
@@ -89,18 +100,22 @@ static int read_dataset(json_t *json, struct gbx_run_dataset *ret, struct gbx_er
 static int read_approval(json_t *json, struct gbx_run_approval *ret, struct gbx_error *err) {
         const char *reviewer, *roles, *statement, *signature;
         json_t *key;
+        json_int_t key_since, seq;
         int revoked, r;
 
-        if (json_unpack(json, "{s:s, s:s, s:o, s:s, s:s, s:b !}", "reviewer", &reviewer, "roles", &roles, "key", &key,
-                        "statement", &statement, "signature", &signature, "revoked", &revoked) < 0 ||
-            !(json_is_string(key) || json_is_null(key)))
+        if (json_unpack(json, "{s:s, s:s, s:o, s:I, s:s, s:s, s:I, s:b !}", "reviewer", &reviewer, "roles", &roles, "key", &key,
+                        "key_since", &key_since, "statement", &statement, "signature", &signature, "seq", &seq, "revoked",
+                        &revoked) < 0 ||
+            !is_text_or_null(key) || key_since < 0 || seq < 0)
                 return gbx_fail(err, -EINVAL, "run request: an approval is malformed");
         ret->revoked = revoked;
+        ret->key_since = (uint64_t)key_since;
+        ret->seq = (uint64_t)seq;
         r = read_roles(roles, &ret->roles, err);
         if (r >= 0)
                 r = copy_text(reviewer, &ret->reviewer, err);
-        if (r >= 0 && json_is_string(key))
-                r = copy_text(json_string_value(key), &ret->key, err);
+        if (r >= 0)
+                r = copy_text_or_null(key, &ret->key, err);
         if (r >= 0)
                 r = copy_text(statement, &ret->statement, err);
         return r < 0 ? r : copy_text(signature, &ret->signature, err);
@@ -128,41 +143,41 @@ static int read_lists(json_t *datasets, json_t *approvals, struct gbx_run_reques
                 r = read_approval(item, ret->approvals + ret->approval_count++, err);
                 if (r < 0)
                         return r;
+                if (index > 0 && ret->approvals[index].seq <= ret->approvals[index - 1].seq)
+                        return gbx_fail(err, -EINVAL, "run request: the approvals do not stand in the order of their entries");
         }
         return 0;
 }
 
 int gbx_run_request_from_json(const json_t *json, struct gbx_run_request *ret, struct gbx_error *err) {
         gbx_auto(gbx_run_request_free) struct gbx_run_request request = {};
-        json_t *policy, *datasets, *parameters, *approvals;
+        json_t *policy, *datasets, *parameters, *approvals, *requester_key, *submitter_key;
         const char *site, *now, *requester, *roles, *submitter, *algorithm, *engine, *purpose;
         json_error_t problem;
         int r;
 
-        if (json_unpack_ex((json_t *)(uintptr_t)json, &problem, 0, "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o !}",
-                           "site", &site, "now", &now, "requester", &requester, "requester_roles", &roles, "submitter",
-                           &submitter, "algorithm", &algorithm, "engine", &engine, "purpose", &purpose, "policy",
-                           &policy, "datasets", &datasets, "parameters", &parameters, "approvals", &approvals) < 0)
+        if (json_unpack_ex((json_t *)(uintptr_t)json, &problem, 0,
+                           "{s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o !}", "site", &site, "now", &now,
+                           "requester", &requester, "requester_roles", &roles, "requester_key", &requester_key, "submitter",
+                           &submitter, "submitter_key", &submitter_key, "algorithm", &algorithm, "engine", &engine, "purpose",
+                           &purpose, "policy", &policy, "datasets", &datasets, "parameters", &parameters, "approvals", &approvals) < 0)
                 return gbx_fail(err, -EINVAL, "run request: %s", problem.text);
-        if (!(json_is_string(policy) || json_is_null(policy)) || !json_is_object(parameters))
+        if (!is_text_or_null(policy) || !json_is_object(parameters))
                 return gbx_fail(err, -EINVAL, "run request: policy must be a digest or null, parameters an object");
+        if (!is_text_or_null(requester_key) || !is_text_or_null(submitter_key))
+                return gbx_fail(err, -EINVAL, "run request: the keys of requester and submitter must be key lines or null");
         r = gbx_time_parse(now, &request.now, err);
         if (r >= 0)
                 r = read_roles(roles, &request.requester_roles, err);
-        if (r >= 0)
-                r = copy_text(site, &request.site, err);
-        if (r >= 0)
-                r = copy_text(requester, &request.requester, err);
-        if (r >= 0)
-                r = copy_text(submitter, &request.submitter, err);
-        if (r >= 0)
-                r = copy_text(algorithm, &request.algorithm, err);
-        if (r >= 0)
-                r = copy_text(engine, &request.engine, err);
-        if (r >= 0)
-                r = copy_text(purpose, &request.purpose, err);
-        if (r >= 0 && json_is_string(policy))
-                r = copy_text(json_string_value(policy), &request.policy, err);
+        r = r < 0 ? r : copy_text(site, &request.site, err);
+        r = r < 0 ? r : copy_text(requester, &request.requester, err);
+        r = r < 0 ? r : copy_text_or_null(requester_key, &request.requester_key, err);
+        r = r < 0 ? r : copy_text(submitter, &request.submitter, err);
+        r = r < 0 ? r : copy_text_or_null(submitter_key, &request.submitter_key, err);
+        r = r < 0 ? r : copy_text(algorithm, &request.algorithm, err);
+        r = r < 0 ? r : copy_text(engine, &request.engine, err);
+        r = r < 0 ? r : copy_text(purpose, &request.purpose, err);
+        r = r < 0 ? r : copy_text_or_null(policy, &request.policy, err);
         if (r >= 0)
                 r = read_lists(datasets, approvals, &request, err);
         if (r < 0)
@@ -198,10 +213,12 @@ static int write_approvals(const struct gbx_run_request *request, json_t *list, 
 
                 if (r < 0)
                         return r;
-                if (json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:s, s:s, s:b}", "reviewer",
+                if (json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:I, s:s, s:s, s:I, s:b}", "reviewer",
                                                           approval->reviewer, "roles", gbx_buffer_text(&roles), "key",
-                                                          approval->key, "statement", approval->statement, "signature",
-                                                          approval->signature, "revoked", (int)approval->revoked)) < 0)
+                                                          approval->key, "key_since", (json_int_t)approval->key_since,
+                                                          "statement", approval->statement, "signature", approval->signature,
+                                                          "seq", (json_int_t)approval->seq, "revoked",
+                                                          (int)approval->revoked)) < 0)
                         return gbx_fail_memory(err);
         }
         return 0;
@@ -224,9 +241,9 @@ int gbx_run_request_to_json(const struct gbx_run_request *request, json_t **ret,
         if (r < 0)
                 return r;
         gbx_time_text(request->now, now);
-        object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:O, s:O, s:O}", "site", request->site, "now",
-                           now, "requester", request->requester, "requester_roles", gbx_buffer_text(&roles),
-                           "submitter", request->submitter, "algorithm", request->algorithm, "engine", request->engine,
+        object = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:s?, s:s, s:s, s:s, s:s?, s:O, s:O, s:O}", "site", request->site, "now",
+                           now, "requester", request->requester, "requester_roles", gbx_buffer_text(&roles), "requester_key",
+                           request->requester_key, "submitter", request->submitter, "submitter_key", request->submitter_key, "algorithm", request->algorithm, "engine", request->engine,
                            "purpose", request->purpose, "policy", request->policy, "datasets", datasets, "parameters",
                            request->parameters, "approvals", approvals);
         if (!object)

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "policy/person.h"
 #include "policy/sshsig.h"
 
 #include <string.h>
@@ -12,10 +13,8 @@ struct deciding {
         const struct gbx_run_request *request;
         struct gbx_verdict *verdict;
         bool denied;
-        /* Reviewers and keys that count so far: one voice a person, one voice a key. */
-        const char *reviewers[GBX_POLICY_MAX_APPROVALS_COUNTED];
-        uint8_t keys[GBX_POLICY_MAX_APPROVALS_COUNTED][GBX_ED25519_PUBLIC_SIZE];
-        size_t counted;
+        struct gbx_person submitter, requester; /* whose own signatures count for nothing, where the policy says so */
+        struct gbx_voices voices; /* reviewers that count so far */
         struct gbx_error *err;
 };
 
@@ -93,11 +92,34 @@ static bool same_datasets(const struct gbx_approval *statement, const struct gbx
         return true;
 }
 
+/* The datasets and versions of statement and run, for people. */
+static int name_datasets(struct deciding *d, const struct gbx_approval *statement, struct gbx_buffer *ret) {
+        const struct gbx_run_request *request = d->request;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer given = {}, wanted = {};
+        int r = 0;
+
+        for (size_t i = 0; i < statement->dataset_count && r >= 0; i++)
+                r = gbx_buffer_printf(&given, d->err, "%s%s version %llu", i ? ", " : "", statement->datasets[i].name,
+                                      (unsigned long long)statement->datasets[i].version);
+        for (size_t i = 0; i < request->dataset_count && r >= 0; i++)
+                r = gbx_buffer_printf(&wanted, d->err, "%s%s version %llu", i ? ", " : "", request->datasets[i].name,
+                                      (unsigned long long)request->datasets[i].version);
+        if (r < 0)
+                return r;
+        if (strcmp(gbx_buffer_text(&given), gbx_buffer_text(&wanted)) == 0)
+                return gbx_buffer_printf(ret, d->err, "is for %s with another manifest", gbx_buffer_text(&given));
+        return gbx_buffer_printf(ret, d->err, "is for %s, but the run would use %s", gbx_buffer_text(&given),
+                                 request->dataset_count ? gbx_buffer_text(&wanted) : "none");
+}
+
 /* Each way in which a statement can speak of something else. Positive: it does. */
 static int check_binding(struct deciding *d, const struct gbx_run_approval *approval,
                          const struct gbx_approval *statement) {
         const struct gbx_run_request *request = d->request;
-        int64_t longest = request->now + (int64_t)(d->policy->approvals.valid_ms / 1000);
+        int64_t longest = statement->made + (int64_t)(d->policy->approvals.valid_ms / 1000);
+        gbx_auto(gbx_buffer_free) struct gbx_buffer datasets = {};
+        bool same = same_datasets(statement, request);
+        int r = same ? 0 : name_datasets(d, statement, &datasets), bad = 0;
         const struct {
                 const char *code;
                 bool good;
@@ -106,14 +128,14 @@ static int check_binding(struct deciding *d, const struct gbx_run_approval *appr
                 { "approval-site", strcmp(statement->site, request->site) == 0, "was given for another site" },
                 { "approval-algorithm", strcmp(statement->algorithm, request->algorithm) == 0, "is for another algorithm" },
                 { "approval-engine", strcmp(gbx_engine_name(statement->engine), request->engine) == 0, "is for another engine" },
-                { "approval-dataset", same_datasets(statement, request), "is for other datasets or versions" },
+                { "approval-dataset", same, gbx_buffer_text(&datasets) },
                 { "approval-purpose", strcmp(statement->purpose, request->purpose) == 0, "is for another purpose" },
                 { "approval-policy", strcmp(statement->policy, d->policy->digest) == 0, "was given under another policy" },
                 { "approval-reviewer", strcmp(statement->reviewer, approval->reviewer) == 0, "names another reviewer" },
+                { "approval-made", statement->made <= request->now, "was made at a time that has not come yet" },
                 { "approval-expired", statement->expires > request->now, "has expired" },
                 { "approval-too-long", statement->expires <= longest, "lasts longer than the policy allows" },
         };
-        int r = 0, bad = 0;
 
         for (size_t i = 0; r >= 0 && i < gbx_array_size(checks); i++)
                 if (!checks[i].good) {
@@ -123,23 +145,43 @@ static int check_binding(struct deciding *d, const struct gbx_run_approval *appr
         return r < 0 ? r : bad;
 }
 
+/* Whether the statement is one that was withdrawn: its nonce makes it another one than all that were not. */
+static bool was_revoked(const struct deciding *d, const struct gbx_run_approval *approval) {
+        for (size_t i = 0; i < d->request->approval_count; i++) {
+                const struct gbx_run_approval *other = d->request->approvals + i;
+
+                if (other != approval && other->revoked && strcmp(other->statement, approval->statement) == 0)
+                        return true;
+        }
+        return false;
+}
+
 /* What the reviewer is now, whatever was signed. Positive: the approval does not count. */
 static int check_reviewer(struct deciding *d, const struct gbx_run_approval *approval) {
         const struct gbx_policy_approvals *policy = &d->policy->approvals;
+        struct gbx_person reviewer = {};
+        bool excluding = policy->exclude_submitter;
+        /* A key that cannot be read is told by check_statement. */
+        int r = gbx_person_read(&reviewer, approval->reviewer, approval->key, NULL) == -ENOMEM ? -ENOMEM : 0, bad = 0;
         const struct {
                 const char *code;
                 bool good;
                 const char *text;
         } checks[] = {
                 { "approval-revoked", !approval->revoked, "was revoked" },
+                { "approval-replayed", approval->revoked || !was_revoked(d, approval), "has the statement of one that was revoked" },
                 { "approval-key", approval->key, "is of a reviewer who has no key any more" },
+                { "approval-before-key", !approval->key || approval->seq > approval->key_since,
+                  "is older than the reviewer's key or membership: it must be given again" },
                 { "approval-role", approval->roles & GBX_ROLE_REVIEWER, "is of somebody who is not a reviewer" },
                 { "approval-reviewer", gbx_texts_contain(&policy->reviewers, approval->reviewer),
                   "is of somebody whom the policy does not name as reviewer" },
-                { "approval-submitter", !policy->exclude_submitter || strcmp(approval->reviewer, d->request->submitter) != 0,
-                  "is of the one who submitted the algorithm" },
+                { "approval-submitter", !excluding || !gbx_person_same(&reviewer, &d->submitter),
+                  "is of the one who submitted the algorithm, or made with the same key" },
+                { "approval-requester", !excluding || gbx_person_same(&reviewer, &d->submitter) ||
+                  !gbx_person_same(&reviewer, &d->requester),
+                  "is of the one who asks for the run, or made with the same key" },
         };
-        int r = 0, bad = 0;
 
         for (size_t i = 0; r >= 0 && i < gbx_array_size(checks); i++)
                 if (!checks[i].good) {
@@ -180,24 +222,25 @@ static int check_statement(struct deciding *d, const struct gbx_run_approval *ap
 
 /* Counts an approval that is good, unless its reviewer or key counts already. */
 static int count(struct deciding *d, const struct gbx_run_approval *approval, const struct gbx_ssh_key *key) {
-        for (size_t i = 0; i < d->counted; i++)
-                if (strcmp(d->reviewers[i], approval->reviewer) == 0 ||
-                    memcmp(d->keys[i], key->ed25519, sizeof d->keys[i]) == 0)
-                        return NOTE(d, "approval-repeated", "the approval by '%s' repeats that of '%s' (same person or same key)",
-                                    approval->reviewer, d->reviewers[i]);
-        if (d->counted < gbx_array_size(d->reviewers)) {
-                memcpy(d->keys[d->counted], key->ed25519, sizeof d->keys[0]);
-                d->reviewers[d->counted++] = approval->reviewer;
-        }
+        const struct gbx_person person = { .name = approval->reviewer, .has_key = true, .key = *key };
+        const struct gbx_person *other = gbx_voices_find(&d->voices, &person);
+
+        if (other)
+                return NOTE(d, "approval-repeated", "the approval by '%s' repeats that of '%s' (same person or same key)",
+                            approval->reviewer, other->name);
+        gbx_voices_add(&d->voices, &person);
         return 0;
 }
 
 static int check_approvals(struct deciding *d) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer names = {};
         uint64_t required = d->policy->approvals.required;
-        int r = 0;
+        size_t counted;
+        int r = gbx_person_read(&d->submitter, d->request->submitter, d->request->submitter_key, d->err);
 
-        for (size_t i = 0; i < d->request->approval_count; i++) {
+        if (r >= 0)
+                r = gbx_person_read(&d->requester, d->request->requester, d->request->requester_key, d->err);
+        for (size_t i = 0; r >= 0 && i < d->request->approval_count; i++) {
                 const struct gbx_run_approval *approval = d->request->approvals + i;
                 struct gbx_ssh_key key = {};
                 int bad = check_reviewer(d, approval), wrong = 0;
@@ -205,17 +248,16 @@ static int check_approvals(struct deciding *d) {
                 if (bad >= 0 && approval->key)
                         wrong = check_statement(d, approval, &key);
                 r = bad < 0 ? bad : wrong < 0 ? wrong : bad || wrong ? 0 : count(d, approval, &key);
-                if (r < 0)
-                        return r;
         }
-        for (size_t i = 0; r >= 0 && i < d->counted; i++)
-                r = gbx_buffer_printf(&names, d->err, "%s%s", i ? ", " : "", d->reviewers[i]);
+        counted = d->voices.count;
+        for (size_t i = 0; r >= 0 && i < counted; i++)
+                r = gbx_buffer_printf(&names, d->err, "%s%s", i ? ", " : "", d->voices.people[i].name);
         if (r < 0)
                 return r;
-        if (d->counted < required)
-                return DENY(d, "too-few-approvals", "%zu of %llu approvals%s%s", d->counted, (unsigned long long)required,
-                            d->counted ? ": " : "", gbx_buffer_text(&names));
-        return NOTE(d, "approved", "%zu of %llu approvals: %s", d->counted, (unsigned long long)required,
+        if (counted < required)
+                return DENY(d, "too-few-approvals", "%zu of %llu approvals%s%s", counted, (unsigned long long)required,
+                            counted ? ": " : "", gbx_buffer_text(&names));
+        return NOTE(d, "approved", "%zu of %llu approvals: %s", counted, (unsigned long long)required,
                     gbx_buffer_text(&names));
 }
 

@@ -30,7 +30,6 @@ enum gbx_opaque { GBX_OPAQUE_REFUSE, GBX_OPAQUE_HOLD };
 enum gbx_network { GBX_NETWORK_NONE, GBX_NETWORK_FLOWS };
 
 enum {
-        GBX_POLICY_MAX_APPROVALS_COUNTED = 64,
         GBX_POLICY_MAX_OPEN_FILES = 1000, /* as many as the sandbox gives (runtime/sandbox/spec.h) */
         GBX_POLICY_MAX_CPU_PERCENT = 100 * 1024,
 };

@@ -15,7 +15,7 @@ static const char *const codes[] = {
         "approval-signature", "approval-statement", "approval-site", "approval-algorithm", "approval-engine",
         "approval-dataset", "approval-purpose", "approval-policy", "approval-reviewer", "approval-role",
         "approval-submitter", "approval-expired", "approval-too-long", "approval-revoked", "approval-key",
-        "approval-repeated",
+        "approval-repeated", "approval-before-key", "approval-requester", "approval-replayed", "approval-made",
         "recipient", "no-output", "findings-failed", "findings-review", "opaque-output", "declared-counts",
         "held-always", "checks-passed",
 };

@@ -36,29 +36,40 @@ static int add_datasets(struct gbx_site *site, const struct gbx_policy *policy, 
                                        : gbx_fail(err, -ENOENT, "the site has none of the datasets of the policy '%s'", policy->name);
 }
 
+/* The text for what `approval` has of its own (purpose, reviewer, times, nonce) and what the site knows now. */
+static int complete(struct gbx_site *site, const json_t *algorithm, const struct gbx_policy *policy, struct gbx_approval *approval,
+                    struct gbx_buffer *ret_text, struct gbx_error *err) {
+        int r, engine = gbx_engine_parse(json_string_value(json_object_get(algorithm, "engine")));
+
+        if (engine < 0)
+                return gbx_fail(err, -EINVAL, "the algorithm names an unknown engine");
+        approval->engine = (enum gbx_engine)engine;
+        approval->dataset_count = 0;
+        (void)snprintf(approval->site, sizeof approval->site, "%s", site->origin);
+        (void)snprintf(approval->algorithm, sizeof approval->algorithm, "%s",
+                       json_string_value(json_object_get(algorithm, "digest")));
+        (void)snprintf(approval->policy, sizeof approval->policy, "%s", policy->digest);
+        r = add_datasets(site, policy, approval, err);
+        return r < 0 ? r : gbx_approval_text(approval, ret_text, err);
+}
+
 int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const char *purpose, const char *reviewer, int64_t expires,
                        struct gbx_buffer *ret_text, struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
         gbx_auto(gbx_free_pointer) struct gbx_approval *approval = calloc(1, sizeof *approval);
-        int r, engine = gbx_engine_parse(json_string_value(json_object_get(algorithm, "engine")));
+        uint8_t nonce[GBX_NONCE_SIZE];
+        int r = approval ? gbx_policy_in_force(site, purpose, &policy, err) : gbx_fail_memory(err);
 
-        if (!approval)
-                return gbx_fail_memory(err);
-        if (engine < 0)
-                return gbx_fail(err, -EINVAL, "the algorithm names an unknown engine");
-        r = gbx_policy_in_force(site, purpose, &policy, err);
+        if (r >= 0)
+                r = gbx_random(nonce, sizeof nonce, err);
         if (r < 0)
                 return r;
-        approval->engine = (enum gbx_engine)engine;
-        approval->expires = expires ? expires : gbx_time_now() + (int64_t)(policy->approvals.valid_ms / 1000);
-        (void)snprintf(approval->site, sizeof approval->site, "%s", site->origin);
-        (void)snprintf(approval->algorithm, sizeof approval->algorithm, "%s",
-                       json_string_value(json_object_get(algorithm, "digest")));
+        gbx_nonce_text(nonce, approval->nonce);
+        approval->made = gbx_time_now();
+        approval->expires = expires ? expires : approval->made + (int64_t)(policy->approvals.valid_ms / 1000);
         (void)snprintf(approval->purpose, sizeof approval->purpose, "%s", purpose);
-        (void)snprintf(approval->policy, sizeof approval->policy, "%s", policy->digest);
         (void)snprintf(approval->reviewer, sizeof approval->reviewer, "%s", reviewer);
-        r = add_datasets(site, policy, approval, err);
-        return r < 0 ? r : gbx_approval_text(approval, ret_text, err);
+        return complete(site, algorithm, policy, approval, ret_text, err);
 }
 
 int gbx_find_user_by_key(struct gbx_site *site, const char *key_line, char ret_name[static 65], struct gbx_error *err) {
@@ -81,21 +92,34 @@ int gbx_find_user_by_key(struct gbx_site *site, const char *key_line, char ret_n
         return gbx_fail(err, -ENOENT, "no user of this site has the key %s", wanted.fingerprint);
 }
 
-/* The statement must be the one this site would make now for that reviewer and expiry. */
+/* The statement must be one that this site would make now, of its time and nonce, and none that was withdrawn. */
 static int check_statement(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval,
-                           const void *statement, size_t size, struct gbx_error *err) {
+                           const void *statement, size_t size, const char *digest, struct gbx_error *err) {
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        gbx_auto(gbx_free_pointer) struct gbx_approval *now = malloc(sizeof *now);
         gbx_auto(gbx_buffer_free) struct gbx_buffer expected = {};
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
         int r;
 
+        if (!now)
+                return gbx_fail_memory(err);
         if (approval->expires <= gbx_time_now())
                 return gbx_fail(err, -EINVAL, "the statement has expired");
-        r = gbx_make_statement(site, algorithm, approval->purpose, approval->reviewer, approval->expires, &expected, err);
+        if (approval->made > gbx_time_now())
+                return gbx_fail(err, -EINVAL, "the statement was made at a time that has not come yet");
+        *now = *approval;
+        r = gbx_policy_in_force(site, approval->purpose, &policy, err);
+        if (r >= 0)
+                r = complete(site, algorithm, policy, now, &expected, err);
         if (r < 0)
                 return r;
         if (expected.size != size || memcmp(expected.data, statement, size) != 0)
                 return gbx_fail(err, -EINVAL, "the statement is not about the algorithm, datasets and policy as they stand here now; "
                                               "get the current one with: gbx review statement");
-        return 0;
+        r = gbx_view_query_one(site->view, &row, err, "SELECT seq FROM approval WHERE statement=?1 AND state='revoked'", digest, NULL);
+        if (r == 0)
+                return gbx_fail(err, -EKEYREJECTED, "an approval with this statement was withdrawn; get a new one with: gbx review statement");
+        return r < 0 ? r : 0;
 }
 
 static int verify(struct gbx_site *site, const struct gbx_approval *approval, const void *statement, size_t statement_size,
@@ -124,6 +148,7 @@ int gbx_take_approval(struct gbx_site *site, const json_t *algorithm, const void
         gbx_auto(gbx_free_pointer) struct gbx_approval *approval = calloc(1, sizeof *approval);
         gbx_auto(gbx_json_freep) json_t *user = NULL, *details = NULL;
         char statement_digest[GBX_SHA256_TEXT_SIZE], signature_digest[GBX_SHA256_TEXT_SIZE], expires[GBX_TIME_TEXT_SIZE];
+        uint8_t digest[GBX_SHA256_SIZE];
         int r = approval ? gbx_approval_parse(statement, statement_size, approval, err) : gbx_fail_memory(err);
 
         if (r >= 0)
@@ -131,7 +156,9 @@ int gbx_take_approval(struct gbx_site *site, const json_t *algorithm, const void
         if (r < 0)
                 return r;
         locked = site;
-        r = check_statement(site, algorithm, approval, statement, statement_size, err);
+        gbx_sha256(statement, statement_size, digest);
+        gbx_sha256_text(digest, statement_digest);
+        r = check_statement(site, algorithm, approval, statement, statement_size, statement_digest, err);
         if (r >= 0)
                 r = gbx_authorise(site, approval->reviewer, "review approve", err);
         if (r >= 0)

@@ -52,7 +52,7 @@ static int add_approvals(struct gbx_site *site, const char *algorithm, json_t *a
         size_t index;
         json_t *row;
         int r = gbx_view_query(site->view, &rows, err,
-                               "SELECT a.*, u.roles AS roles, u.ssh_key AS key_now, u.state AS user_state FROM approval a"
+                               "SELECT a.*, u.roles AS roles, u.ssh_key AS key_now, u.state AS user_state, u.seq AS key_since FROM approval a"
                                " LEFT JOIN user u ON u.name = a.reviewer WHERE a.algorithm=?1 AND a.decision='approve' ORDER BY a.seq",
                                algorithm, NULL);
 
@@ -68,10 +68,11 @@ static int add_approvals(struct gbx_site *site, const char *algorithm, json_t *a
                         r = gbx_object_get(site->directory, text_of(row, "signature"), &signature, err);
                 if (r < 0)
                         return r;
-                approval = json_pack("{s:s, s:o, s:s?, s:s, s:s, s:b}", "reviewer", text_of(row, "reviewer"), "roles",
-                                     roles_text(text_of(row, "roles")), "key", active ? text_of(row, "key_now") : NULL, "statement",
-                                     gbx_buffer_text(&statement), "signature", gbx_buffer_text(&signature), "revoked",
-                                     strcmp(text_of(row, "state"), "revoked") == 0);
+                approval = json_pack("{s:s, s:o, s:s?, s:I, s:s, s:s, s:I, s:b}", "reviewer", text_of(row, "reviewer"), "roles",
+                                     roles_text(text_of(row, "roles")), "key", active ? text_of(row, "key_now") : NULL, "key_since",
+                                     json_integer_value(json_object_get(row, "key_since")), "statement", gbx_buffer_text(&statement),
+                                     "signature", gbx_buffer_text(&signature), "seq", json_integer_value(json_object_get(row, "seq")),
+                                     "revoked", strcmp(text_of(row, "state"), "revoked") == 0);
                 if (json_array_append_new(approvals, approval) < 0)
                         return gbx_fail_memory(err);
         }
@@ -90,12 +91,28 @@ static int requester_roles(struct gbx_site *site, const char *requester, json_t 
         return 0;
 }
 
+/* The key of somebody, also of one who was removed: a second name does not make a second person. NULL: none known. */
+static int key_of(struct gbx_site *site, const char *name, json_t **ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_view_query_one(site->view, &row, err, "SELECT ssh_key FROM user WHERE name=?1", name, NULL);
+
+        if (r < 0)
+                return r;
+        *ret = r > 0 ? json_null() : json_incref(json_object_get(row, "ssh_key"));
+        return 0;
+}
+
 static int build_request(struct gbx_site *site, const struct gbx_run_order *order, const json_t *algorithm,
                          const struct gbx_policy *policy, json_t **ret, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *datasets = json_array(), *approvals = json_array(), *roles = NULL;
+        gbx_auto(gbx_json_freep) json_t *requester_key = NULL, *submitter_key = NULL;
         char now[GBX_TIME_TEXT_SIZE];
         int r = requester_roles(site, order->requester, &roles, err);
 
+        if (r >= 0)
+                r = key_of(site, order->requester, &requester_key, err);
+        if (r >= 0)
+                r = key_of(site, text_of(algorithm, "submitter"), &submitter_key, err);
         for (size_t i = 0; i < order->dataset_count && r >= 0; i++)
                 r = add_dataset(site, order->datasets[i], datasets, err);
         if (r >= 0)
@@ -103,9 +120,9 @@ static int build_request(struct gbx_site *site, const struct gbx_run_order *orde
         if (r < 0)
                 return r;
         gbx_time_text(gbx_time_now(), now);
-        *ret = json_pack("{s:s, s:s, s:s, s:O, s:s, s:s, s:s, s:s, s:s?, s:O, s:O, s:O}", "site", site->origin, "now", now,
-                         "requester", order->requester, "requester_roles", roles, "submitter", text_of(algorithm, "submitter"),
-                         "algorithm", text_of(algorithm, "digest"), "engine", text_of(algorithm, "engine"), "purpose", order->purpose,
+        *ret = json_pack("{s:s, s:s, s:s, s:O, s:O, s:s, s:O, s:s, s:s, s:s, s:s?, s:O, s:O, s:O}", "site", site->origin, "now", now,
+                         "requester", order->requester, "requester_roles", roles, "requester_key", requester_key, "submitter",
+                         text_of(algorithm, "submitter"), "submitter_key", submitter_key, "algorithm", text_of(algorithm, "digest"), "engine", text_of(algorithm, "engine"), "purpose", order->purpose,
                          "policy", policy ? policy->digest : NULL, "datasets", datasets, "parameters", order->parameters,
                          "approvals", approvals);
         return *ret ? 0 : gbx_fail_memory(err);

@@ -60,6 +60,13 @@ give() { gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/$1" "
         denied
 }
 
+@test "the submitter as reviewer under another name, with the own key" {
+        gbx user add li --role reviewer --ssh-key "$PEOPLE/bank-a.pub" --as admin
+        give wang
+        run gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/bank-a" --as li # refused at once or counted for nothing
+        denied
+}
+
 @test "a reviewer whom the policy does not name" {
         gbx user add zhao --role reviewer --ssh-key "$PEOPLE/bank-b.pub" --as admin
         give wang
@@ -79,7 +86,7 @@ give() { gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/$1" "
         approve "$LUA"
         ssh-keygen -q -t ed25519 -N '' -f "$WORK/new"
         gbx user add li --role reviewer --ssh-key "$WORK/new.pub" --as admin
-        denied approval-signature
+        denied approval-signature approval-before-key
         gbx review approve "$LUA" --purpose credit-scoring --key "$WORK/new" --as li
         status_is 0 job "$LUA"
 }
@@ -91,9 +98,27 @@ give() { gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/$1" "
         gbx user add li --role auditor --ssh-key "$PEOPLE/li.pub" --as admin
         denied approval-role
         gbx user add li --role reviewer --ssh-key "$PEOPLE/li.pub" --as admin
+        denied approval-before-key # back with the same key: what was signed before stays dead
+        give li
         status_is 0 job "$LUA"
         gbx review reject "$LUA" --reason "found a flaw" --as li
         denied approval-revoked
+}
+
+@test "statement and signature of an approval that was withdrawn, handed in again by somebody who kept them" {
+        give wang
+        gbx review statement "$LUA" --purpose credit-scoring --as li >"$WORK/kept"
+        ssh-keygen -q -Y sign -n glovebox -f "$PEOPLE/li" "$WORK/kept" 2>/dev/null
+        take() { gbx review approve "$LUA" --statement "$WORK/kept" --signature "$WORK/kept.sig" --as li; }
+        status_is 0 take
+        status_is 0 job "$LUA"
+        gbx review reject "$LUA" --reason "found a flaw" --as li
+        denied approval-revoked
+        status_is 3 take
+        says "was withdrawn"
+        denied approval-revoked
+        give li # the control: a new statement, with another nonce
+        status_is 0 job "$LUA"
 }
 
 @test "the next version of the dataset, another policy of the same purpose" {
@@ -101,6 +126,7 @@ give() { gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/$1" "
         age -r "$(gbx keys recipient)" -o "$WORK/next.age" "$fixtures/credit.csv"
         gbx data add credit --owner fund --schema "$demo/credit.schema.yaml" --key "$PEOPLE/fund" "$WORK/next.age" --as fund
         denied approval-dataset
+        says "is for credit version 1, but the run would use credit version 2"
         approve "$LUA"
         status_is 0 job "$LUA"
         sed 's/max-rows: 500/max-rows: 501/' "$demo/credit-scoring.yaml" >"$WORK/policy.yaml"

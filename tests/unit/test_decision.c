@@ -42,12 +42,14 @@ static int end(void **state) {
 
 /* The statement that a reviewer should sign for the request below. */
 static struct gbx_approval statement_of(const char *reviewer) {
+        static unsigned nonce;
         struct gbx_approval approval = {
                 .site = "gbx.example/demo", .algorithm = ALGORITHM, .engine = GBX_ENGINE_LUA,
                 .datasets = { { "credit", 1, CREDIT } }, .dataset_count = 1, .purpose = "credit-scoring",
-                .expires = NOW + 30 * DAY,
+                .made = NOW - DAY, .expires = NOW + 30 * DAY,
         };
 
+        (void)snprintf(approval.nonce, sizeof approval.nonce, "%032x", ++nonce);
         (void)snprintf(approval.policy, sizeof approval.policy, "%s", policy->digest);
         (void)snprintf(approval.reviewer, sizeof approval.reviewer, "%s", reviewer);
         return approval;
@@ -57,23 +59,25 @@ static struct gbx_approval statement_of(const char *reviewer) {
 static void approve(json_t *request, const struct gbx_approval *approval, const char *signer, const char *namespace) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {}, signature = {};
         const struct gbx_buffer *key = strcmp(signer, "wang") == 0 ? &wang : strcmp(signer, "li") == 0 ? &li : &bank;
+        json_t *list = json_object_get(request, "approvals");
 
         assert_int_equal(gbx_approval_text(approval, &text, NULL), 0);
         sign(signer, namespace, "", text.data, text.size, &signature);
-        assert_int_equal(json_array_append_new(json_object_get(request, "approvals"),
-                                               json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "reviewer", approval->reviewer,
-                                                         "roles", "reviewer", "key", gbx_buffer_text(key), "statement",
-                                                         gbx_buffer_text(&text), "signature", gbx_buffer_text(&signature),
-                                                         "revoked", 0)), 0);
+        assert_int_equal(json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:b}", "reviewer",
+                                                               approval->reviewer, "roles", "reviewer", "key", gbx_buffer_text(key),
+                                                               "key_since", 7, "statement", gbx_buffer_text(&text), "signature",
+                                                               gbx_buffer_text(&signature), "seq", 100 + (int)json_array_size(list),
+                                                               "revoked", 0)), 0);
 }
 
 /* A request that is allowed. */
 static json_t *good_request(void) {
         struct gbx_approval by_wang = statement_of("wang"), by_li = statement_of("li");
         char now[GBX_SHA256_TEXT_SIZE] = "2026-11-18T11:06:40Z"; /* NOW */
-        json_t *request = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:i, s:s, s:s, s:b}], s:{s:[s]}, s:[]}",
+        json_t *request = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[{s:s, s:i, s:s, s:s, s:b}], s:{s:[s]}, s:[]}",
                                     "site", "gbx.example/demo", "now", now, "requester", "bank-a", "requester_roles", "analyst",
-                                    "submitter", "bank-a", "algorithm", ALGORITHM, "engine", "lua", "purpose", "credit-scoring",
+                                    "requester_key", gbx_buffer_text(&bank), "submitter", "bank-a", "submitter_key",
+                                    gbx_buffer_text(&bank), "algorithm", ALGORITHM, "engine", "lua", "purpose", "credit-scoring",
                                     "policy", policy->digest, "datasets", "name", "credit", "version", 1, "digest", CREDIT,
                                     "owner", "fund", "available", 1, "parameters", "by", "job", "approvals");
 
@@ -152,7 +156,18 @@ static void test_other_request(void **state) {
                 { "now", "\"2026-12-18T11:06:39Z\"", "allowed: approved" },
                 { "now", "\"2026-12-18T11:06:40Z\"", "denied: approval-expired approval-expired too-few-approvals" },
                 { "now", "\"2027-12-18T11:06:40Z\"", "denied: approval-expired approval-expired too-few-approvals" },
-                { "now", "\"2026-09-01T00:00:00Z\"", "denied: approval-too-long approval-too-long too-few-approvals" },
+                { "now", "\"2026-11-17T11:06:40Z\"", "allowed: approved" }, /* the moment they were made */
+                { "now", "\"2026-11-17T11:06:39Z\"", "denied: approval-made approval-made too-few-approvals" },
+                { "submitter_key", "null", "allowed: approved" },
+                { "requester_key", "null", "allowed: approved" },
+                { "submitter_key", "\"ssh-ed25519 nonsense\"", "error: the key of 'bank-a': the SSH public key is cut off" },
+                { "requester", "\"wang\"", "denied: approval-requester too-few-approvals" },
+                { "approvals/0/key_since", "99", "allowed: approved" },
+                { "approvals/0/key_since", "100", "denied: approval-before-key too-few-approvals" },
+                { "approvals/0/key_since", "5000", "denied: approval-before-key too-few-approvals" },
+                { "approvals/0/key_since", "-1", "error: run request: an approval is malformed" },
+                { "approvals/0/seq", "7", "denied: approval-before-key too-few-approvals" },
+                { "approvals/0/seq", "101", "error: run request: the approvals do not stand in the order of their entries" },
                 { "submitter", "\"wang\"", "denied: approval-submitter too-few-approvals" },
                 { "requester_roles", "\"auditor,admin\"", "denied: role approved" },
                 { "requester_roles", "\"\"", "denied: role approved" },
@@ -209,6 +224,7 @@ static void test_other_statement(void **state) {
                 { "site", "wang", "glovebox", "denied: approval-site too-few-approvals" },
                 { "expired", "wang", "glovebox", "denied: approval-expired too-few-approvals" },
                 { "forever", "wang", "glovebox", "denied: approval-too-long too-few-approvals" },
+                { "tomorrow", "wang", "glovebox", "denied: approval-made too-few-approvals" },
         };
 
         (void)state;
@@ -235,7 +251,9 @@ static void test_other_statement(void **state) {
                 else if (strcmp(change, "expired") == 0)
                         approval.expires = NOW;
                 else if (strcmp(change, "forever") == 0)
-                        approval.expires = NOW + 91 * DAY;
+                        approval.expires = NOW + 91 * DAY; /* from its making on */
+                else if (strcmp(change, "tomorrow") == 0)
+                        approval.made = NOW + 1;
                 approve(request, &approval, cases[i].signer, cases[i].namespace);
                 approve(request, &by_li, "li", "glovebox");
                 if (strcmp(cases[i].signer, "bank-a") == 0) {
@@ -305,6 +323,97 @@ static void test_replays(void **state) {
         json_decref(request);
 }
 
+/* Withdrawn, and handed in again by whoever kept statement and signature; a new statement is another one. */
+static void test_withdrawn(void **state) {
+        struct gbx_approval by_wang = statement_of("wang"), by_li = statement_of("li"), again = statement_of("wang");
+        json_t *request = good_request();
+
+        (void)state;
+        json_object_set_new(request, "approvals", json_array());
+        approve(request, &by_wang, "wang", "glovebox");
+        approve(request, &by_li, "li", "glovebox");
+        expect(request, "allowed: approved");
+        json_object_set_new(json_array_get(json_object_get(request, "approvals"), 0), "revoked", json_true());
+        approve(request, &by_wang, "wang", "glovebox");
+        expect(request, "denied: approval-revoked approval-replayed too-few-approvals");
+        approve(request, &again, "wang", "glovebox");
+        expect(request, "allowed: approval-revoked approval-replayed approved");
+        json_decref(request);
+}
+
+/* The submitter or the requester under a second name with the own key: no second person. */
+static void test_own_key_under_another_name(void **state) {
+        static const char *const keys[] = { "submitter", "requester" };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(keys); i++) {
+                char key[32], expected[96];
+                json_t *request = good_request();
+
+                json_object_set_new(request, "submitter", json_string("bank-b"));
+                json_object_set_new(request, "submitter_key", json_null());
+                json_object_set_new(request, "requester_key", json_null());
+                expect(request, "allowed: approved"); /* the control */
+                (void)snprintf(key, sizeof key, "%s_key", keys[i]);
+                (void)snprintf(expected, sizeof expected, "denied: approval-%s too-few-approvals", keys[i]);
+                json_object_set_new(request, key, json_string(gbx_buffer_text(&li)));
+                expect(request, expected);
+                json_decref(request);
+        }
+}
+
+/* Without exclude-submitter the own signature counts, by name and by key. */
+static void test_submitter_included(void **state) {
+        struct gbx_policy *strict = policy;
+        gbx_auto(gbx_policy_freep) struct gbx_policy *open = NULL;
+        gbx_auto(gbx_free_pointer) char *text = NULL;
+        struct gbx_approval by_wang, by_bank;
+        json_t *request;
+
+        (void)state;
+        assert_true(asprintf(&text, "%.*sapprovals: { required: 2, reviewers: [wang, li, bank-a], exclude-submitter: no }\n"
+                             "release: { minimum-count: 10 }\nparameters: [{ name: by, type: text, list: yes }]\n",
+                             (int)(strstr(policy_text, "approvals") - policy_text), policy_text) > 0);
+        assert_int_equal(gbx_policy_parse(&open, "f", text, strlen(text), NULL, NULL), 0);
+        policy = open;
+        request = good_request();
+        by_wang = statement_of("wang");
+        by_bank = statement_of("bank-a");
+        json_object_set_new(request, "approvals", json_array());
+        approve(request, &by_wang, "wang", "glovebox");
+        approve(request, &by_bank, "bank-a", "glovebox");
+        expect(request, "allowed: approved");
+        policy = strict;
+        json_decref(request);
+}
+
+/* The message says which versions were approved and which would be used. */
+static void test_dataset_message(void **state) {
+        static const struct {
+                const char *field;
+                json_int_t version;
+                const char *digest, *text;
+        } cases[] = {
+                { "version", 3, CREDIT, "the approval by 'wang' is for credit version 1, but the run would use credit version 3" },
+                { "digest", 1, OTHER, "the approval by 'wang' is for credit version 1 with another manifest" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                gbx_auto(gbx_run_request_free) struct gbx_run_request request = {};
+                gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+                json_t *json = good_request(), *dataset = json_array_get(json_object_get(json, "datasets"), 0);
+
+                json_object_set_new(dataset, "version", json_integer(cases[i].version));
+                json_object_set_new(dataset, "digest", json_string(cases[i].digest));
+                assert_int_equal(gbx_run_request_from_json(json, &request, NULL), 0);
+                assert_int_equal(gbx_decide_run(policy, &request, &verdict, NULL), 0);
+                assert_string_equal(verdict.reasons[0].code, "approval-dataset");
+                assert_string_equal(verdict.reasons[0].text, cases[i].text);
+                json_decref(json);
+        }
+}
+
 static void test_self_approval(void **state) {
         struct gbx_approval by_wang = statement_of("wang"), by_bank = statement_of("bank-a");
         json_t *request = good_request();
@@ -314,7 +423,11 @@ static void test_self_approval(void **state) {
         approve(request, &by_wang, "wang", "glovebox");
         approve(request, &by_bank, "bank-a", "glovebox");
         expect(request, "denied: approval-submitter too-few-approvals");
-        json_object_set_new(request, "submitter", json_string("somebody-else")); /* a positive control */
+        json_object_set_new(request, "submitter", json_string("somebody-else"));
+        json_object_set_new(request, "submitter_key", json_null());
+        expect(request, "denied: approval-requester too-few-approvals");
+        json_object_set_new(request, "requester", json_string("somebody-else")); /* a positive control */
+        json_object_set_new(request, "requester_key", json_null());
         expect(request, "allowed: approved");
         json_decref(request);
 }
@@ -495,7 +608,10 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_good_run),          cmocka_unit_test(test_other_request),
                 cmocka_unit_test(test_other_statement),   cmocka_unit_test(test_changed_statement),
-                cmocka_unit_test(test_replays),           cmocka_unit_test(test_self_approval),
+                cmocka_unit_test(test_replays),           cmocka_unit_test(test_withdrawn),
+                cmocka_unit_test(test_own_key_under_another_name),
+                cmocka_unit_test(test_submitter_included), cmocka_unit_test(test_dataset_message),
+                cmocka_unit_test(test_self_approval),
                 cmocka_unit_test(test_no_or_other_policy), cmocka_unit_test(test_request_json),
                 cmocka_unit_test(test_actions),           cmocka_unit_test(test_release),
                 cmocka_unit_test(test_findings),

@@ -186,7 +186,9 @@ static const struct gbx_approval approval = {
         .purpose = "credit-scoring",
         .policy = "sha256:4444444444444444444444444444444444444444444444444444444444444444",
         .reviewer = "wang",
+        .made = 1795000000,
         .expires = 1803254400,
+        .nonce = "00112233445566778899aabbccddeeff",
 };
 
 static void test_approval_text(void **state) {
@@ -197,12 +199,13 @@ static void test_approval_text(void **state) {
         (void)state;
         assert_int_equal(gbx_approval_text(&approval, &text, &err), 0);
         assert_string_equal(gbx_buffer_text(&text),
-                            "glovebox approval v1\nsite: gbx.example/demo\ndecision: approve\n"
+                            "glovebox approval v2\nsite: gbx.example/demo\ndecision: approve\n"
                             "algorithm: sha256:1111111111111111111111111111111111111111111111111111111111111111\nengine: lua\n"
                             "dataset: credit 1 sha256:3333333333333333333333333333333333333333333333333333333333333333\n"
                             "dataset: zoo 2 sha256:2222222222222222222222222222222222222222222222222222222222222222\n"
                             "purpose: credit-scoring\npolicy: sha256:4444444444444444444444444444444444444444444444444444444444444444\n"
-                            "reviewer: wang\nexpires: 2027-02-22T00:00:00Z\n");
+                            "reviewer: wang\nmade: 2026-11-18T11:06:40Z\nexpires: 2027-02-22T00:00:00Z\n"
+                            "nonce: 00112233445566778899aabbccddeeff\n");
         assert_int_equal(gbx_approval_parse(gbx_buffer_text(&text), text.size, parsed, &err), 0);
         assert_int_equal(gbx_approval_text(parsed, &again, &err), 0);
         assert_string_equal(gbx_buffer_text(&again), gbx_buffer_text(&text));
