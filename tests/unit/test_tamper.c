@@ -109,6 +109,49 @@ static int verify(struct fixture *f, struct gbx_verify_report *report, struct gb
         return gbx_log_verify(AT_FDCWD, f->path, &options, report, err);
 }
 
+/* A visitor: what is given out must be what fixture_fill put there. */
+static int expect_true_entry(void *context, uint64_t index, const void *data, size_t size, struct gbx_error *err) {
+        char entry[512];
+
+        (void)err;
+        if (size != fixture_entry(index, entry) || (size > 0 && memcmp(data, entry, size) != 0))
+                fail_msg("entry %llu was given out altered", (unsigned long long)index);
+        *(uint64_t *)context = index + 1;
+        return 0;
+}
+
+/* Whoever reads through the log gets true entries alone, and -EBADMSG at the first that is not there as it was: by the
+ * walk, one by one in falling order, and by a checkpoint that would carry old entries on. */
+static void expect_no_false_entry(struct fixture *f, const struct file *file, uint64_t first, uint64_t last, const char *what) {
+        bool in_force = file->level != -2 && (!strstr(file->path, ".p/") || strstr(file->path, "/232") || strstr(file->path, "1/000.p/3"));
+        struct gbx_error err = {};
+        struct gbx_log *log = NULL;
+        uint64_t next = 0;
+        int r = gbx_log_open(&log, AT_FDCWD, f->path, NULL, &f->signer, NULL, &err);
+
+        if (r < 0) { /* the right edge itself was altered */
+                assert_int_equal(r, -EBADMSG);
+                return;
+        }
+        r = gbx_log_each(log, 0, expect_true_entry, &next, &err);
+        if (r != (in_force ? -EBADMSG : 0))
+                fail_msg("%s of %s: the walk gave %d at entry %llu: %s", what, file->path, r, (unsigned long long)next, err.message);
+        if (in_force && file->level == GBX_TILE_ENTRIES && (next < first / GBX_TILE_WIDTH * GBX_TILE_WIDTH || next > last))
+                fail_msg("%s of %s: the walk stopped at entry %llu: %s", what, file->path, (unsigned long long)next, err.message);
+        for (uint64_t i = ENTRIES; i > 0; i -= 1 + i / 64) {
+                gbx_auto(gbx_buffer_free) struct gbx_buffer entry = {};
+                char number[40];
+
+                r = gbx_log_read_proven(log, i - 1, &entry, &err);
+                (void)snprintf(number, sizeof number, "entry %llu", (unsigned long long)i - 1);
+                if (r == 0)
+                        (void)expect_true_entry(&next, i - 1, entry.data, entry.size, NULL);
+                else if (r != -EBADMSG || !strstr(err.message, number) || !in_force)
+                        fail_msg("%s of %s: entry %llu: %d: %s", what, file->path, (unsigned long long)i - 1, r, err.message);
+        }
+        gbx_log_free(log);
+}
+
 /* Whether the tampering shows: to whoever verifies, or, in the part that only the site has, when the log is opened.
  * The tampered file must be named, and an entry of [first, last]. */
 static void expect_found(struct fixture *f, const struct file *file, uint64_t first, uint64_t last, const char *what) {
@@ -121,6 +164,8 @@ static void expect_found(struct fixture *f, const struct file *file, uint64_t fi
                         fail_msg("%s of %s: the log opens all the same", what, file->path);
                 return;
         }
+        if (file->level != -2) /* opening mends a checkpoint that is missing */
+                expect_no_false_entry(f, file, first, last, what);
         if (verify(f, &report, &err) != -EBADMSG)
                 fail_msg("%s of %s was not found: %s", what, file->path, err.message);
         if (file->level == -2) {

@@ -50,6 +50,12 @@ struct gbx_tree *gbx_tree_free(struct gbx_tree *tree) {
 void gbx_tree_set_size(struct gbx_tree *tree, uint64_t size) { tree->size = size; }
 uint64_t gbx_tree_size(const struct gbx_tree *tree) { return tree->size; }
 
+void gbx_tree_forget(struct gbx_tree *tree) {
+        for (size_t i = 0; i < GBX_TILE_LEVELS; i++)
+                tree->tiles[i].width = 0;
+        tree->bundle_width = 0;
+}
+
 int gbx_tree_message(struct gbx_tree *tree, struct gbx_buffer *ret, struct gbx_error *err) {
         return gbx_read_file(tree->directory, "checkpoint", GBX_NOTE_SIZE_MAX, ret, err);
 }
@@ -113,6 +119,15 @@ int gbx_tree_hash(void *context, unsigned level, uint64_t index, struct gbx_hash
                 return r;
         gbx_merkle_root_of(tree->tiles[tile_level].hashes + start, count, ret);
         return 0;
+}
+
+int gbx_tree_tile(struct gbx_tree *tree, unsigned level, uint64_t index, unsigned width, struct gbx_hash *ret_hashes,
+                  struct gbx_error *err) {
+        int r = load_tile(tree, level, index, width, err);
+
+        if (r == 0)
+                memcpy(ret_hashes, tree->tiles[level].hashes, width * sizeof *ret_hashes);
+        return r;
 }
 
 static int load_bundle(struct gbx_tree *tree, uint64_t index, unsigned width, struct gbx_error *err) {

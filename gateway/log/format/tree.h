@@ -26,11 +26,18 @@ static inline void gbx_tree_freep(struct gbx_tree **tree) { *tree = gbx_tree_fre
 void gbx_tree_set_size(struct gbx_tree *tree, uint64_t size);
 uint64_t gbx_tree_size(const struct gbx_tree *tree);
 
+/* Forgets what was read: the next call reads the files anew. */
+void gbx_tree_forget(struct gbx_tree *tree);
+
 /* Appends the published checkpoint as it is. -ENOENT if there is none. */
 int gbx_tree_message(struct gbx_tree *tree, struct gbx_buffer *ret, struct gbx_error *err);
 
 /* A gbx_merkle_read callback whose context is the tree. -EBADMSG: the tile is missing or of the wrong size. */
 int gbx_tree_hash(void *tree, unsigned level, uint64_t index, struct gbx_hash *ret, struct gbx_error *err);
+
+/* The first `width` hashes of the tile (level 0..7, index). The same errors. */
+int gbx_tree_tile(struct gbx_tree *tree, unsigned level, uint64_t index, unsigned width, struct gbx_hash *ret_hashes,
+                  struct gbx_error *err);
 
 /* Entry `index`; valid until the next call. -EBADMSG: its bundle is missing or malformed. */
 int gbx_tree_entry(struct gbx_tree *tree, uint64_t index, struct gbx_bytes *ret, struct gbx_error *err);

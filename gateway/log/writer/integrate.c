@@ -87,7 +87,7 @@ static int add_leaf(struct integrator *integrator, const struct gbx_hash *leaf, 
 }
 
 /* Takes over the partial tiles at the right edge of the present tree. */
-static int load_tiles(struct integrator *integrator, struct gbx_tree *tree, uint64_t size, struct gbx_error *err) {
+static int load_tiles(struct integrator *integrator, struct gbx_proven *proven, uint64_t size, struct gbx_error *err) {
         for (unsigned level = 0; level < GBX_TILE_LEVELS; level++) {
                 struct growing_tile *tile = &integrator->tiles[level];
                 uint64_t hashes = size >> (level * GBX_TILE_HEIGHT);
@@ -95,8 +95,7 @@ static int load_tiles(struct integrator *integrator, struct gbx_tree *tree, uint
                 tile->index = hashes / GBX_TILE_WIDTH;
                 tile->width = (unsigned)(hashes % GBX_TILE_WIDTH);
                 for (unsigned i = 0; i < tile->width; i++) {
-                        int r = gbx_tree_hash(tree, level * GBX_TILE_HEIGHT, tile->index * GBX_TILE_WIDTH + i,
-                                              &tile->hashes[i], err);
+                        int r = gbx_proven_hash(proven, level, tile->index * GBX_TILE_WIDTH + i, &tile->hashes[i], err);
 
                         if (r < 0)
                                 return r;
@@ -105,9 +104,9 @@ static int load_tiles(struct integrator *integrator, struct gbx_tree *tree, uint
         return 0;
 }
 
-/* Fills the integrator's bundle with entries [from, to) of one bundle: from the tree below `covered`, else from
- * the journal. */
-static int fill_bundle(struct integrator *integrator, struct gbx_tree *tree, struct gbx_journal *journal, uint64_t from,
+/* Fills the integrator's bundle with entries [from, to) of one bundle: from the tree below `covered` (an entry that was
+ * altered there is not carried on), else from the journal. */
+static int fill_bundle(struct integrator *integrator, struct gbx_proven *proven, struct gbx_journal *journal, uint64_t from,
                        uint64_t to, uint64_t covered, struct gbx_error *err) {
         int r = 0;
 
@@ -119,14 +118,14 @@ static int fill_bundle(struct integrator *integrator, struct gbx_tree *tree, str
                         r = gbx_journal_read(journal, i, true, &integrator->bundle, err);
                         continue;
                 }
-                r = gbx_tree_entry(tree, i, &entry, err);
+                r = gbx_proven_entry(proven, i, &entry, err);
                 if (r == 0) /* in the bundle the entry stands behind its two bytes of length */
                         r = gbx_buffer_append(&integrator->bundle, (const uint8_t *)entry.data - 2, entry.size + 2, err);
         }
         return r;
 }
 
-static int add_bundle(struct integrator *integrator, struct gbx_tree *tree, struct gbx_journal *journal, uint64_t index,
+static int add_bundle(struct integrator *integrator, struct gbx_proven *proven, struct gbx_journal *journal, uint64_t index,
                       uint64_t covered, struct gbx_error *err) {
         uint64_t from = index * GBX_TILE_WIDTH, to = from + GBX_TILE_WIDTH, number = from;
         struct gbx_bytes rest, entry;
@@ -134,7 +133,7 @@ static int add_bundle(struct integrator *integrator, struct gbx_tree *tree, stru
 
         if (to > gbx_journal_end(journal))
                 to = gbx_journal_end(journal);
-        r = fill_bundle(integrator, tree, journal, from, to, covered, err);
+        r = fill_bundle(integrator, proven, journal, from, to, covered, err);
         if (r == 0)
                 r = put(integrator, GBX_TILE_ENTRIES, index, (unsigned)(to - from), integrator->bundle.data,
                         integrator->bundle.size, err);
@@ -154,15 +153,15 @@ static int add_bundle(struct integrator *integrator, struct gbx_tree *tree, stru
         return r;
 }
 
-static int integrate(struct integrator *integrator, struct gbx_tree *tree, struct gbx_journal *journal,
+static int integrate(struct integrator *integrator, struct gbx_proven *proven, struct gbx_journal *journal,
                      struct gbx_error *err) {
         uint64_t covered = integrator->edge.size, end = gbx_journal_end(journal);
         int r;
 
-        gbx_tree_set_size(tree, covered);
-        r = load_tiles(integrator, tree, covered, err);
+        gbx_proven_trust(proven, &integrator->edge);
+        r = load_tiles(integrator, proven, covered, err);
         for (uint64_t i = covered / GBX_TILE_WIDTH; r == 0 && i * GBX_TILE_WIDTH < end; i++)
-                r = add_bundle(integrator, tree, journal, i, covered, err);
+                r = add_bundle(integrator, proven, journal, i, covered, err);
         for (unsigned level = 0; r == 0 && level < GBX_TILE_LEVELS; level++)
                 if (integrator->tiles[level].changed)
                         r = put_tile(integrator, level, err);
@@ -171,7 +170,7 @@ static int integrate(struct integrator *integrator, struct gbx_tree *tree, struc
         return r;
 }
 
-int gbx_log_integrate(int directory, struct gbx_tree *tree, struct gbx_journal *journal, struct gbx_merkle_edge *edge,
+int gbx_log_integrate(int directory, struct gbx_proven *proven, struct gbx_journal *journal, struct gbx_merkle_edge *edge,
                       struct gbx_error *err) {
         struct integrator *integrator = calloc(1, sizeof *integrator);
         int r;
@@ -180,7 +179,7 @@ int gbx_log_integrate(int directory, struct gbx_tree *tree, struct gbx_journal *
                 return gbx_fail_memory(err);
         integrator->directory = directory;
         integrator->edge = *edge;
-        r = integrate(integrator, tree, journal, err);
+        r = integrate(integrator, proven, journal, err);
         if (r == 0)
                 *edge = integrator->edge;
         gbx_buffer_free(&integrator->bundle);

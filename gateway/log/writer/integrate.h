@@ -9,14 +9,15 @@
 #include "base/error.h"
 #include "gateway/log/writer/journal.h"
 #include "gateway/log/format/merkle.h"
-#include "gateway/log/format/tree.h"
+#include "gateway/log/format/proven.h"
 
 /* The temporary file through which every file is put in place. */
 #define GBX_LOG_SCRATCH ".state/new"
 
 /* Writes what the tree of gbx_journal_end(journal) entries has more than the tree of `edge`. On success `edge`
- * is the right edge of the new tree; nothing is signed yet. `tree` reads the same directory. */
-int gbx_log_integrate(int directory, struct gbx_tree *tree, struct gbx_journal *journal, struct gbx_merkle_edge *edge,
+ * is the right edge of the new tree; nothing is signed yet. `proven` reads the same directory: what is taken
+ * from the old tree is what was signed, or -EBADMSG. */
+int gbx_log_integrate(int directory, struct gbx_proven *proven, struct gbx_journal *journal, struct gbx_merkle_edge *edge,
                       struct gbx_error *err);
 
 /* Removes the partial files of tiles and bundles that were completed between two sizes. */

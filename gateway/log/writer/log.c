@@ -57,6 +57,9 @@ static int load_state(struct gbx_log *log, struct gbx_error *err) {
         gbx_merkle_edge_root(&edge, &root);
         if (!gbx_hash_equal(&root, &checkpoint.root))
                 return gbx_fail(err, -EBADMSG, "the tiles at the log's right edge do not give the root that was signed; run: gbx audit verify");
+        r = gbx_log_check_growth(log, &checkpoint, err);
+        if (r < 0)
+                return gbx_context(err, r, "the log's state (%s) is of another history", GBX_LOG_STATE);
         gbx_buffer_free(&log->state);
         log->state = message;
         message = (struct gbx_buffer){};
@@ -185,6 +188,8 @@ int gbx_log_create(int directory, const char *path, const char *origin, const st
 }
 
 static int open_files(struct gbx_log *log, int directory, const char *path, struct gbx_error *err) {
+        int r;
+
         log->directory = gbx_open_directory(directory, path, err);
         if (log->directory < 0)
                 return log->directory;
@@ -194,7 +199,8 @@ static int open_files(struct gbx_log *log, int directory, const char *path, stru
         log->lock = openat(log->state_directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (log->lock < 0)
                 return gbx_fail_errno(err, "cannot open '%s/.state/lock'", path);
-        return gbx_tree_open(&log->tree, directory, path, err);
+        r = gbx_tree_open(&log->tree, directory, path, err);
+        return r < 0 ? r : gbx_proven_new(&log->proven, log->tree, err);
 }
 
 /* Brings journal and checkpoint to what the state says. Locked. */
@@ -249,6 +255,7 @@ struct gbx_log *gbx_log_free(struct gbx_log *log) {
         if (!log)
                 return NULL;
         gbx_journal_free(log->journal);
+        gbx_proven_free(log->proven);
         gbx_tree_free(log->tree);
         gbx_buffer_free(&log->state);
         gbx_close_fd(&log->directory);

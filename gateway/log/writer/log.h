@@ -76,10 +76,19 @@ int gbx_log_refresh(struct gbx_log *log, struct gbx_error *err);
 uint64_t gbx_log_size(struct gbx_log *log);
 uint64_t gbx_log_covered(struct gbx_log *log);
 
-/* Appends entry `index` (below gbx_log_size) to `ret`. */
-int gbx_log_read(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, struct gbx_error *err);
+/*
+ * Appends entry `index` (below gbx_log_size) to `ret`, and only what was logged: the entry is hashed and followed
+ * through the tiles to the root that this log's own key signed, or, while no checkpoint covers it, stands in a frame
+ * of the journal that only the holder of the key can write (journal.h). -EBADMSG with the entry's number if not.
+ * There is no way here to read an entry without the proof. Cheap: tiles that were proven are remembered.
+ */
+int gbx_log_read_proven(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, struct gbx_error *err);
+static inline int gbx_log_read(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, struct gbx_error *err) {
+        return gbx_log_read_proven(log, index, ret, err);
+}
 
-/* Calls `visit` for each durable entry from `first` on, in order. A positive return of `visit` ends the walk
+/* Calls `visit` for each durable entry from `first` on, in order, each proven as gbx_log_read_proven does before it is
+ * shown; an entry that is not what was logged ends the walk (-EBADMSG). A positive return of `visit` ends the walk
  * and is returned; a negative one is an error. */
 typedef int gbx_log_visit(void *context, uint64_t index, const void *data, size_t size, struct gbx_error *err);
 int gbx_log_each(struct gbx_log *log, uint64_t first, gbx_log_visit *visit, void *context, struct gbx_error *err);

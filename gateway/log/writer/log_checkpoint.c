@@ -8,8 +8,7 @@
 
 #include <string.h>
 
-/* Reads the tiles that were just written and shows by them that the new tree extends the one signed before. */
-static int check_growth(struct gbx_log *log, const struct gbx_checkpoint *next, struct gbx_error *err) {
+int gbx_log_check_growth(struct gbx_log *log, const struct gbx_checkpoint *next, struct gbx_error *err) {
         const struct gbx_checkpoint *last = &log->signed_checkpoint;
         struct gbx_merkle_proof proof;
         int r;
@@ -21,7 +20,7 @@ static int check_growth(struct gbx_log *log, const struct gbx_checkpoint *next, 
         if (r == 0)
                 r = gbx_merkle_verify_consistency(last->size, next->size, proof.hashes, proof.count, &last->root,
                                                   &next->root, err);
-        return r < 0 ? gbx_context(err, r, "refused to sign") : 0;
+        return r;
 }
 
 int gbx_log_sign(struct gbx_log *log, struct gbx_error *err) {
@@ -31,7 +30,9 @@ int gbx_log_sign(struct gbx_log *log, struct gbx_error *err) {
 
         memcpy(next.origin, log->origin, sizeof next.origin);
         gbx_merkle_edge_root(&log->edge, &next.root);
-        r = check_growth(log, &next, err);
+        r = gbx_log_check_growth(log, &next, err);
+        if (r < 0)
+                return gbx_context(err, r, "refused to sign");
         if (r == 0)
                 r = gbx_checkpoint_sign(&next, &log->signer, &message, err);
         if (r == 0)
@@ -88,7 +89,7 @@ int gbx_log_checkpoint_locked(struct gbx_log *log, struct gbx_error *err) {
 
         if (gbx_journal_end(log->journal) == before)
                 return gbx_log_publish(log, err);
-        r = gbx_log_integrate(log->directory, log->tree, log->journal, &edge, err);
+        r = gbx_log_integrate(log->directory, log->proven, log->journal, &edge, err);
         if (r == 0) {
                 struct gbx_merkle_edge saved = log->edge;
 

@@ -6,6 +6,7 @@
 #include "gateway/log/writer/journal.h"
 #include "gateway/log/writer/log.h"
 #include "gateway/log/format/merkle.h"
+#include "gateway/log/format/proven.h"
 #include "gateway/log/format/tree.h"
 
 #include <pthread.h>
@@ -29,6 +30,7 @@ struct gbx_log {
         bool failed;           /* a flush failed: what the kernel holds of these files may not be what the disk holds */
         struct gbx_journal *journal;
         struct gbx_tree *tree;
+        struct gbx_proven *proven;      /* entries of `tree` under the signed root */
         struct gbx_merkle_edge edge;    /* of the signed tree */
         struct gbx_buffer state;        /* the signed checkpoint over it */
         struct gbx_checkpoint signed_checkpoint;
@@ -40,6 +42,9 @@ struct gbx_log {
 /* Takes the mutex and the file lock, and learns what other processes did. On failure neither is held. */
 int gbx_log_lock(struct gbx_log *log, struct gbx_error *err);
 void gbx_log_unlock(struct gbx_log *log);
+
+/* Shows by the tiles that the tree of `next` extends the one signed before. Locked. */
+int gbx_log_check_growth(struct gbx_log *log, const struct gbx_checkpoint *next, struct gbx_error *err);
 
 /* Signs the tree of log->edge and makes it the state, then publishes it. Locked. */
 int gbx_log_sign(struct gbx_log *log, struct gbx_error *err);

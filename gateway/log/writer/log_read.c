@@ -1,4 +1,4 @@
-/* Reading entries, of the tree and of the journal alike. */
+/* Reading entries, of the tree and of the journal alike; none is given out unproven. */
 #include "base/cleanup.h"
 #include "gateway/log/writer/log_internal.h"
 
@@ -27,7 +27,7 @@ int gbx_log_open_tree(struct gbx_log *log, struct gbx_tree **ret, struct gbx_err
 uint64_t gbx_log_size(struct gbx_log *log) { return atomic_load(&log->size); }
 uint64_t gbx_log_covered(struct gbx_log *log) { return atomic_load(&log->covered); }
 
-int gbx_log_read(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, struct gbx_error *err) {
+int gbx_log_read_proven(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, struct gbx_error *err) {
         struct gbx_bytes entry;
         int r = gbx_log_lock(log, err); /* a checkpoint of another process may move entries out of the journal */
 
@@ -37,8 +37,8 @@ int gbx_log_read(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, st
                 r = gbx_fail(err, -EINVAL, "there is no entry %llu; the log has %llu", (unsigned long long)index,
                              (unsigned long long)gbx_journal_end(log->journal));
         } else if (index < log->edge.size) {
-                gbx_tree_set_size(log->tree, log->edge.size);
-                r = gbx_tree_entry(log->tree, index, &entry, err);
+                gbx_proven_trust(log->proven, &log->edge);
+                r = gbx_proven_entry(log->proven, index, &entry, err);
                 if (r == 0)
                         r = gbx_buffer_append(ret, entry.data, entry.size, err);
         } else {
@@ -49,18 +49,21 @@ int gbx_log_read(struct gbx_log *log, uint64_t index, struct gbx_buffer *ret, st
 }
 
 /* The part of the walk that the tree holds needs no lock: tiles do not change. */
-static int each_covered(struct gbx_log *log, uint64_t first, uint64_t end, gbx_log_visit *visit, void *context,
-                        struct gbx_error *err) {
+static int each_covered(struct gbx_log *log, uint64_t first, const struct gbx_merkle_edge *edge, gbx_log_visit *visit,
+                        void *context, struct gbx_error *err) {
         gbx_auto(gbx_tree_freep) struct gbx_tree *tree = NULL;
+        gbx_auto(gbx_proven_freep) struct gbx_proven *proven = NULL;
         int r = gbx_tree_open(&tree, log->directory, ".", err);
 
+        if (r == 0)
+                r = gbx_proven_new(&proven, tree, err);
         if (r < 0)
                 return r;
-        gbx_tree_set_size(tree, end);
-        for (uint64_t i = first; r == 0 && i < end; i++) {
+        gbx_proven_trust(proven, edge);
+        for (uint64_t i = first; r == 0 && i < edge->size; i++) {
                 struct gbx_bytes entry;
 
-                r = gbx_tree_entry(tree, i, &entry, err);
+                r = gbx_proven_entry(proven, i, &entry, err);
                 if (r == 0)
                         r = visit(context, i, entry.data, entry.size, err);
         }
@@ -69,20 +72,22 @@ static int each_covered(struct gbx_log *log, uint64_t first, uint64_t end, gbx_l
 
 int gbx_log_each(struct gbx_log *log, uint64_t first, gbx_log_visit *visit, void *context, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer entry = {};
-        uint64_t covered, end;
-        int r = gbx_log_refresh(log, err);
+        struct gbx_merkle_edge edge;
+        uint64_t end;
+        int r = gbx_log_lock(log, err);
 
         if (r < 0)
                 return r;
-        covered = gbx_log_covered(log);
-        end = gbx_log_size(log);
-        if (first < covered) {
-                r = each_covered(log, first, covered, visit, context, err);
-                first = covered;
+        edge = log->edge;
+        end = gbx_journal_end(log->journal);
+        gbx_log_unlock(log);
+        if (first < edge.size) {
+                r = each_covered(log, first, &edge, visit, context, err);
+                first = edge.size;
         }
         for (; r == 0 && first < end; first++) {
                 gbx_buffer_clear(&entry);
-                r = gbx_log_read(log, first, &entry, err);
+                r = gbx_log_read_proven(log, first, &entry, err);
                 if (r == 0)
                         r = visit(context, first, entry.data, entry.size, err);
         }
