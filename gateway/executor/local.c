@@ -6,6 +6,7 @@
 #include "gateway/data/dummy.h"
 #include "base/install.h"
 #include "gateway/algorithm/algorithm.h"
+#include "gateway/executor/listener.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"
 #include "runtime/sandbox/launch.h"
@@ -169,10 +170,19 @@ static int put_schemas(const struct gbx_execution *execution, int job, struct gb
         return 0;
 }
 
-/* The algorithm's files, unpacked by descriptor; `ret_entry` is the file to start. */
-static int put_program(const struct gbx_execution *execution, int job, char **ret_entry, struct gbx_error *err) {
+/* What is started. */
+struct program {
+        char *entry;    /* its path inside */
+        unsigned lines; /* of a script */
+};
+
+static void free_program(struct program *program) { free(program->entry); }
+
+/* The algorithm's files, unpacked by descriptor. */
+static int put_program(const struct gbx_execution *execution, int job, struct program *ret, struct gbx_error *err) {
         gbx_auto(gbx_bundle_freep) struct gbx_bundle *bundle = NULL;
         gbx_auto(gbx_algorithm_freep) struct gbx_algorithm *algorithm = NULL;
+        const struct gbx_bundle_file *file;
         int r = gbx_bundle_read(&bundle, execution->program->data, execution->program->size, NULL, err);
 
         if (r >= 0)
@@ -181,14 +191,18 @@ static int put_program(const struct gbx_execution *execution, int job, char **re
                 r = gbx_algorithm_choose(algorithm, execution->engine, err);
         if (r >= 0)
                 r = gbx_bundle_unpack(bundle, job, err);
-        if (r >= 0 && asprintf(ret_entry, "/job/%s", algorithm->entry) < 0) {
-                *ret_entry = NULL;
-                r = gbx_fail_memory(err);
+        if (r < 0)
+                return r;
+        file = gbx_bundle_find(bundle, algorithm->entry);
+        ret->lines = file ? gbx_listener_count_lines(file->data, file->size) : 0;
+        if (asprintf(&ret->entry, "/job/%s", algorithm->entry) < 0) {
+                ret->entry = NULL;
+                return gbx_fail_memory(err);
         }
-        return r;
+        return 0;
 }
 
-static int prepare_job(const struct gbx_execution *execution, struct gbx_delivery **ret, char **ret_entry,
+static int prepare_job(const struct gbx_execution *execution, struct gbx_delivery **ret, struct program *ret_program,
                        struct gbx_error *err) {
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *job = NULL;
         /* The Lua host ends a run with a message when its own limit is reached. The rest, up to where the
@@ -201,7 +215,7 @@ static int prepare_job(const struct gbx_execution *execution, struct gbx_deliver
         if (r < 0)
                 return r;
         mount = gbx_delivery_mount_fd(job);
-        r = put_program(execution, mount, ret_entry, err);
+        r = put_program(execution, mount, ret_program, err);
         if (r >= 0)
                 r = put_json(mount, "params.json", execution->parameters, err);
         if (r >= 0)
@@ -251,46 +265,6 @@ static int prepare_etc(const struct gbx_execution *execution, struct gbx_deliver
 }
 
 /* --- the sandbox ---------------------------------------------------------------- */
-
-/* What the engine says of itself on its progress descriptor: one JSON object a line. */
-struct listener {
-        const struct gbx_execution *execution;
-        struct gbx_buffer line;
-        json_t *end;
-};
-
-static void take_line(struct listener *listener) {
-        gbx_auto(gbx_json_freep) json_t *json =
-                json_loadb(gbx_buffer_text(&listener->line), listener->line.size, JSON_REJECT_DUPLICATES, NULL);
-        const json_t *fraction = json_object_get(json, "progress");
-
-        if (json_is_number(fraction) && listener->execution->progress) {
-                double value = json_number_value(fraction);
-
-                if (value >= 0 && value <= 1)
-                        listener->execution->progress(listener->execution->userdata, value);
-        } else if (json_is_string(json_object_get(json, "end"))) {
-                json_decref(listener->end);
-                listener->end = json_incref(json);
-        }
-}
-
-static void take_progress(void *userdata, const char *data, size_t size) {
-        struct listener *listener = userdata;
-
-        for (size_t i = 0; i < size; i++) {
-                if (data[i] == '\n') {
-                        take_line(listener);
-                        gbx_buffer_clear(&listener->line);
-                } else if (listener->line.size < 4096)
-                        (void)gbx_buffer_append_byte(&listener->line, (uint8_t)data[i], NULL);
-        }
-}
-
-static void free_listener(struct listener *listener) {
-        gbx_buffer_free(&listener->line);
-        json_decref(listener->end);
-}
 
 static json_t *make_argv(const struct engine *engine, const char *entry) {
         return engine->host ? json_pack("[s, s]", engine->host, entry) : json_pack("[s]", entry);
@@ -362,21 +336,22 @@ static json_t *make_spec(const struct gbx_execution *execution, const struct eng
 
 /* Runs gbx-sandbox over the mounts (the last one may be -1); fills `sandbox`, `end` and `error_bytes`. */
 static int launch(const struct gbx_execution *execution, const struct engine *engine, const char *image, const char *digest,
-                  const char *entry, const int mounts[4], struct gbx_execution_result *result, struct gbx_error *err) {
+                  const struct program *started, const int mounts[4], struct gbx_execution_result *result, struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) char *program = NULL;
-        gbx_auto(free_listener) struct listener listener = { .execution = execution };
+        struct gbx_listener listener = { .host = engine->host != NULL, .lines = started->lines, .progress = execution->progress,
+                                         .userdata = execution->userdata };
         gbx_auto(gbx_json_freep) json_t *spec = NULL;
         struct gbx_launch_pipe pipes[3] = { { -1, -1, 0, NULL, NULL, 0, false }, { -1, -1, 0, NULL, NULL, 0, false }, { -1, -1, 0, NULL, NULL, 0, false } };
         int r = gbx_install_program("gbx-sandbox", &program, err);
 
         if (r >= 0)
-                r = gbx_launch_pipe_open(&pipes[0], PROGRESS_LIMIT, take_progress, &listener, err);
+                r = gbx_launch_pipe_open(&pipes[0], PROGRESS_LIMIT, gbx_listener_take, &listener, err);
         if (r >= 0)
                 r = gbx_launch_pipe_open(&pipes[1], STREAM_LIMIT, NULL, NULL, err);
         if (r >= 0)
                 r = gbx_launch_pipe_open(&pipes[2], STREAM_LIMIT, NULL, NULL, err);
         if (r >= 0) {
-                spec = make_spec(execution, engine, image, digest, entry, mounts, pipes);
+                spec = make_spec(execution, engine, image, digest, started->entry, mounts, pipes);
                 r = spec ? 0 : gbx_fail_memory(err);
         }
         if (r >= 0) {
@@ -392,7 +367,7 @@ static int launch(const struct gbx_execution *execution, const struct engine *en
                 r = gbx_launch_run(&(struct gbx_launch){ program, spec, descriptors, count, pipes, 3 }, &result->sandbox, err);
         }
         if (r >= 0) {
-                result->end = gbx_take_ptr(listener.end);
+                result->end = listener.end;
                 result->error_bytes = pipes[2].taken;
         }
         for (size_t i = 0; i < gbx_array_size(pipes); i++)
@@ -404,7 +379,8 @@ int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_resu
         const struct engine *engine = find_engine(execution->engine);
         gbx_auto(gbx_execution_result_free) struct gbx_execution_result result = {};
         gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL, *job = NULL, *etc = NULL;
-        gbx_auto(gbx_free_pointer) char *image = NULL, *entry = NULL;
+        gbx_auto(gbx_free_pointer) char *image = NULL;
+        gbx_auto(free_program) struct program program = {};
         int mounts[4], r;
 
         if (!engine)
@@ -413,7 +389,7 @@ int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_resu
         if (r >= 0)
                 r = deliver_data(execution, &data, err);
         if (r >= 0)
-                r = prepare_job(execution, &job, &entry, err);
+                r = prepare_job(execution, &job, &program, err);
         if (r >= 0 && execution->hosts && redirected(execution, engine))
                 r = prepare_etc(execution, &etc, err);
         if (r >= 0)
@@ -425,7 +401,7 @@ int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_resu
         mounts[1] = gbx_delivery_mount_fd(job);
         mounts[2] = gbx_delivery_mount_fd(result.out);
         mounts[3] = etc ? gbx_delivery_mount_fd(etc) : -1;
-        r = launch(execution, engine, image, result.image, entry, mounts, &result, err);
+        r = launch(execution, engine, image, result.image, &program, mounts, &result, err);
         if (r >= 0)
                 r = gbx_delivery_seal(result.out, err);
         if (r < 0)

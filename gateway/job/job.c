@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "gateway/executor/local.h"
 #include "gateway/run/decide.h"
 #include "gateway/flows/flows.h"
@@ -70,7 +71,8 @@ static json_t *make_report(const struct gbx_execution_result *result) {
 static int record_end(struct gbx_site *site, const char *id, const struct gbx_execution_result *result, struct gbx_run_outcome *outcome,
                       json_t *reason, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details = json_deep_copy(outcome->report), *reasons = json_array();
-        const char *limit = json_string_value(json_object_get(result->sandbox, "limit"));
+        const char *named = json_string_value(json_object_get(result->sandbox, "limit"));
+        const char *limit = named ? gbx_word_name(gbx_word_of_sandbox(named)) : NULL;
         const char *word = outcome->state == GBX_RUN_RELEASED ? "done" : outcome->state == GBX_RUN_LIMITED ? "limit" : "failed";
 
         if (reason && json_array_append(reasons, reason) < 0)
@@ -84,9 +86,15 @@ static int record_end(struct gbx_site *site, const char *id, const struct gbx_ex
         return gbx_site_record(site, &(struct gbx_action){ "system", "run.end", id, word, reasons, details }, NULL, err);
 }
 
-static int record_failed_start(struct gbx_site *site, const char *id, const struct gbx_error *cause) {
-        gbx_auto(gbx_json_freep) json_t *reasons = json_pack("[s]", cause->message);
+/* The end of a run that broke off in our own hands, with nothing in it that the log could refuse: a run that began has
+ * an end whatever happens. */
+static int record_failure(struct gbx_site *site, const char *id, const struct gbx_error *cause) {
+        gbx_auto(gbx_json_freep) json_t *reasons = NULL;
         struct gbx_error ignored = {};
+        char text[512];
+
+        gbx_text_printable(cause->message, strlen(cause->message), text, sizeof text);
+        reasons = json_pack("[s]", text);
 
         /* The cause is what the caller reports; that it could not be recorded adds nothing. */
         return gbx_site_record(site, &(struct gbx_action){ "system", "run.end", id, "failed", reasons, NULL }, NULL, &ignored);
@@ -123,7 +131,7 @@ static int execute(struct gbx_site *site, const struct gbx_run_order *order, con
         if (r < 0)
                 return r;
         gbx_run_plan_execution(site, plan, id, &execution);
-        execution.progress = order->progress;
+        execution.progress = plan->policy->messages.progress ? order->progress : NULL;
         execution.userdata = order->userdata;
         r = gbx_flows_start(&flows, site, plan, id, err);
         if (r >= 0 && flows)
@@ -134,7 +142,7 @@ static int execute(struct gbx_site *site, const struct gbx_run_order *order, con
         if (r >= 0 && stopped < 0)
                 r = stopped; /* flows that could not be recorded: nothing of this run leaves */
         if (r < 0)
-                (void)record_failed_start(site, id, err);
+                (void)record_failure(site, id, err);
         return r;
 }
 
@@ -150,12 +158,14 @@ static int run_allowed(struct gbx_site *site, const struct gbx_run_order *order,
         if (r < 0)
                 return r;
         outcome->report = make_report(&result);
-        outcome->state = gbx_run_judge(&result, &reason);
+        outcome->state = gbx_run_judge(&result, &plan.policy->messages, &reason);
         r = record_denied(site, decision->id, result.sandbox, err);
         if (r >= 0)
                 r = record_end(site, decision->id, &result, outcome, reason, err);
-        if (r < 0)
+        if (r < 0) {
+                (void)record_failure(site, decision->id, err);
                 return r;
+        }
         if (outcome->state != GBX_RUN_RELEASED) {
                 (void)json_array_append(outcome->reasons, reason);
                 return gbx_site_checkpoint(site, err);

@@ -12,7 +12,6 @@ struct gbx_execution_limits gbx_execution_limits(const struct gbx_policy *policy
 
 void gbx_execution_result_free(struct gbx_execution_result *result) {
         json_decref(result->sandbox);
-        json_decref(result->end);
         result->out = gbx_delivery_free(result->out);
         free(result->image);
         *result = (struct gbx_execution_result){};

@@ -3,12 +3,13 @@
  *
  * Whatever a job prints is not passed on: standard output is thrown away and
  * of standard error only the size is kept. What an analyst may learn of a
- * failure is the fixed vocabulary in `end`.
+ * failure is a word of words.h.
  */
 #pragma once
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "gateway/run/words.h"
 #include "policy/policy.h"
 #include "runtime/vault/delivery.h"
 
@@ -35,13 +36,13 @@ struct gbx_execution {
         const char *hosts;         /* becomes /etc/hosts; NULL: the image's own */
         const json_t *environment; /* of the job, beside TZ; NULL: nothing */
         const char *trust;         /* PEM, becomes /job/trust.pem; NULL: none */
-        void (*progress)(void *userdata, double fraction);
+        void (*progress)(void *userdata, double fraction); /* in tenths, rising; NULL: it is not passed on */
         void *userdata;
 };
 
 struct gbx_execution_result {
         json_t *sandbox;          /* the report of gbx-sandbox (docs/sandbox.md) */
-        json_t *end;              /* last word of the Lua host: {"end":"error","rule":…,"line":…}, or NULL */
+        struct gbx_job_end end;   /* what the Lua host said of its end; nothing of a native program */
         struct gbx_delivery *out; /* sealed /out */
         size_t error_bytes;       /* what the job wrote to standard error */
         char *image;              /* digest of the image it ran in */

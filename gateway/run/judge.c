@@ -15,27 +15,33 @@ void gbx_run_outcome_free(struct gbx_run_outcome *outcome) {
         *outcome = (struct gbx_run_outcome){};
 }
 
-enum gbx_run_state gbx_run_judge(const struct gbx_execution_result *result, json_t **ret_reason) {
+static enum gbx_word find_word(const struct gbx_execution_result *result) {
         const char *outcome = json_string_value(json_object_get(result->sandbox, "outcome"));
         const char *limit = json_string_value(json_object_get(result->sandbox, "limit"));
-        const char *end = json_string_value(json_object_get(result->end, "end"));
-        const char *rule = json_string_value(json_object_get(result->end, "rule"));
-        bool clean = outcome && strcmp(outcome, "exited") == 0 && gbx_json_number(result->sandbox, "exit_code") == 0;
+        const json_t *code = json_object_get(result->sandbox, "exit_code");
 
-        if (limit) {
-                *ret_reason = json_sprintf("limit reached: %s", limit);
-                return GBX_RUN_LIMITED;
-        }
-        if (rule && (!end || strcmp(end, "done") != 0)) {
-                json_int_t line = gbx_json_number(result->end, "line");
+        if (limit)
+                return gbx_word_of_sandbox(limit);
+        if (result->end.word != GBX_WORD_NONE)
+                return result->end.word;
+        return outcome && strcmp(outcome, "exited") == 0 && json_is_integer(code) && json_integer_value(code) == 0 ? GBX_WORD_NONE
+                                                                                                                    : GBX_WORD_FAILED;
+}
 
-                *ret_reason = line > 0 ? json_sprintf("%s at line %lld of the script", rule, (long long)line) : json_sprintf("%s", rule);
-                return strstr(rule, "limit") ? GBX_RUN_LIMITED : GBX_RUN_FAILED;
+enum gbx_run_state gbx_run_judge(const struct gbx_execution_result *result, const struct gbx_policy_messages *messages,
+                                 json_t **ret_reason) {
+        enum gbx_word word = find_word(result);
+        const char *name = gbx_word_has_line(word) ? gbx_word_name(word) : NULL;
+
+        if (word == GBX_WORD_NONE) {
+                *ret_reason = NULL;
+                return GBX_RUN_RELEASED;
         }
-        if (!clean) {
-                *ret_reason = json_string("the program failed");
-                return GBX_RUN_FAILED;
-        }
-        *ret_reason = NULL;
-        return GBX_RUN_RELEASED;
+        if (name && result->end.line > 0 && messages->line)
+                *ret_reason = json_sprintf("%s at line %u of the script: %s", name, result->end.line, gbx_word_text(word));
+        else if (name)
+                *ret_reason = json_sprintf("%s: %s", name, gbx_word_text(word));
+        else
+                *ret_reason = json_string(gbx_word_text(word));
+        return gbx_word_is_limit(word) ? GBX_RUN_LIMITED : GBX_RUN_FAILED;
 }

@@ -28,6 +28,7 @@ struct gbx_run_outcome {
 void gbx_run_outcome_free(struct gbx_run_outcome *outcome);
 const char *gbx_run_state_name(enum gbx_run_state state);
 
-/* How an execution ended, in the words an analyst may see; GBX_RUN_RELEASED stands for "ran to its end".
- * `ret_reason` gets a text or NULL. */
-enum gbx_run_state gbx_run_judge(const struct gbx_execution_result *result, json_t **ret_reason);
+/* How an execution ended, in the words an analyst may see (words.h, and of a job's own what `messages` passes on);
+ * GBX_RUN_RELEASED stands for "ran to its end". `ret_reason` gets a text or NULL. */
+enum gbx_run_state gbx_run_judge(const struct gbx_execution_result *result, const struct gbx_policy_messages *messages,
+                                 json_t **ret_reason);
