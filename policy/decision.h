@@ -32,6 +32,9 @@ enum gbx_role {
 /* "analyst,reviewer" to bits. -EINVAL for an unknown, repeated or missing role. */
 int gbx_roles_parse(const char *text, unsigned *ret_roles, struct gbx_error *err);
 
+/* The reverse, appended; nothing for no role. */
+int gbx_roles_text(unsigned roles, struct gbx_buffer *buffer, struct gbx_error *err);
+
 /* Whether somebody with these roles may do `action` ("algo submit", "audit verify"; the table is in
  * decision_action.c). 0: allowed. -EKEYREJECTED: not, and the message says which roles may; an action that is not in
  * the table is allowed to nobody. */
@@ -143,6 +146,9 @@ int gbx_decide_run(const struct gbx_policy *policy, const struct gbx_run_request
                    struct gbx_error *err);
 
 /* --- may these outputs leave? ------------------------------------------------ */
+
+/* Whether the policy lets releases go to `recipient`: to those it lists, else to the requester of the run alone. */
+bool gbx_policy_allows_recipient(const struct gbx_policy *policy, const char *requester, const char *recipient);
 
 /* `table_count`: outputs that the gate could make canonical; `opaque_count`: the others, which only people can judge.
  * Reason codes: recipient, no-output, findings-failed, findings-review, opaque-output, declared-counts, held-always,

@@ -98,6 +98,18 @@ int gbx_roles_parse(const char *text, unsigned *ret_roles, struct gbx_error *err
         return 0;
 }
 
+int gbx_roles_text(unsigned roles, struct gbx_buffer *buffer, struct gbx_error *err) {
+        bool first = true;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < gbx_array_size(role_names); i++)
+                if (roles & role_names[i].role) {
+                        r = gbx_buffer_printf(buffer, err, "%s%s", first ? "" : ",", role_names[i].name);
+                        first = false;
+                }
+        return r < 0 ? r : 0;
+}
+
 static const struct rule *find_rule(const char *action) {
         for (size_t i = 0; i < gbx_array_size(rules); i++) {
                 size_t length = strlen(rules[i].action);

@@ -35,13 +35,18 @@ static int apply(const struct step *steps, size_t count, struct gbx_verdict *ver
         return r;
 }
 
+bool gbx_policy_allows_recipient(const struct gbx_policy *policy, const char *requester, const char *recipient) {
+        const struct gbx_texts *listed = &policy->release.recipients;
+
+        return listed->count ? gbx_texts_contain(listed, recipient) : strcmp(recipient, requester) == 0;
+}
+
 int gbx_decide_release(const struct gbx_policy *policy, const struct gbx_release_request *request,
                        const struct gbx_findings *findings, struct gbx_verdict *ret, struct gbx_error *err) {
         const struct gbx_policy_release *release = &policy->release;
         /* `hold: never` means that nobody looks at what is in doubt: it does not leave. */
         enum gbx_outcome doubt = release->hold == GBX_HOLD_NEVER ? GBX_OUTCOME_REFUSE : GBX_OUTCOME_HOLD;
-        bool listed = release->recipients.count ? gbx_texts_contain(&release->recipients, request->recipient) :
-                                                  strcmp(request->recipient, request->requester) == 0;
+        bool listed = gbx_policy_allows_recipient(policy, request->requester, request->recipient);
         const struct step steps[] = {
                 { !listed, GBX_OUTCOME_REFUSE, "recipient", "the policy does not name this recipient" },
                 { request->table_count + request->opaque_count == 0, GBX_OUTCOME_REFUSE, "no-output",

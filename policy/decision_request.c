@@ -45,26 +45,13 @@ void gbx_run_request_free(struct gbx_run_request *request) {
         *request = (struct gbx_run_request){};
 }
 
-/* --- roles as text ----------------------------------------------------------------- */
-
-static const char *const role_words[] = { "analyst", "reviewer", "admin", "auditor", "owner" };
-
-static int roles_text(unsigned roles, struct gbx_buffer *buffer, struct gbx_error *err) {
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && i < gbx_array_size(role_words); i++)
-                if (roles & 1U << i)
-                        r = gbx_buffer_printf(buffer, err, "%s%s", buffer->size ? "," : "", role_words[i]);
-        return r < 0 ? r : 0;
-}
+/* --- reading ------------------------------------------------------------------------ */
 
 /* An empty text is no role at all: somebody who was removed. */
 static int read_roles(const char *text, unsigned *ret, struct gbx_error *err) {
         *ret = 0;
         return *text ? gbx_roles_parse(text, ret, err) : 0;
 }
-
-/* --- reading ------------------------------------------------------------------------ */
 
 static int copy_text(const char *text, char **ret, struct gbx_error *err) {
         *ret = strdup(text);
@@ -209,7 +196,7 @@ static int write_approvals(const struct gbx_run_request *request, json_t *list, 
         for (size_t i = 0; i < request->approval_count; i++) {
                 const struct gbx_run_approval *approval = request->approvals + i;
                 gbx_auto(gbx_buffer_free) struct gbx_buffer roles = {};
-                int r = roles_text(approval->roles, &roles, err);
+                int r = gbx_roles_text(approval->roles, &roles, err);
 
                 if (r < 0)
                         return r;
@@ -237,7 +224,7 @@ int gbx_run_request_to_json(const struct gbx_run_request *request, json_t **ret,
         if (r >= 0)
                 r = write_approvals(request, approvals, err);
         if (r >= 0)
-                r = roles_text(request->requester_roles, &roles, err);
+                r = gbx_roles_text(request->requester_roles, &roles, err);
         if (r < 0)
                 return r;
         gbx_time_text(request->now, now);

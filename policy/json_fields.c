@@ -114,7 +114,7 @@ int gbx_fields_read(const struct gbx_field *table, const json_t *object, const c
 
                 if (!field)
                         return fail(err, path, name, "is not a field of this object");
-                r = read_value(field, value, path, (char *)ret + field->offset, err);
+                r = field->nullable && json_is_null(value) ? 0 : read_value(field, value, path, (char *)ret + field->offset, err);
                 if (r < 0)
                         return r;
         }

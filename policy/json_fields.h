@@ -30,6 +30,7 @@ struct gbx_field {
         enum gbx_field_type type;
         size_t offset;
         bool required;
+        bool nullable; /* null is allowed and leaves the value as it is */
         uint64_t minimum, maximum;  /* of a number; of the count of texts (maximum 0: 64) */
         const char *const *choices; /* ended by NULL */
 };

@@ -98,6 +98,14 @@ static const struct gbx_yaml_field release_fields[] = {
         END,
 };
 
+static const struct gbx_yaml_field output_review_fields[] = {
+        { .key = "required", .type = GBX_YAML_INTEGER, AT(gbx_policy_output_review, required), .fallback = "1", .min = 1, .max = 16 },
+        { .key = "reviewers", .type = GBX_YAML_NAMES, AT(gbx_policy_output_review, reviewers), .min = 1, .max = 100 },
+        { .key = "exclude-submitter", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_output_review, exclude_submitter), .fallback = "yes" },
+        { .key = "blind", .type = GBX_YAML_BOOLEAN, AT(gbx_policy_output_review, blind), .fallback = "yes" },
+        END,
+};
+
 static const struct gbx_yaml_field parameter_fields[] = {
         { .key = "name", .type = GBX_YAML_WORD, AT(gbx_policy_parameter, name), .required = true },
         { .key = "type", .type = GBX_YAML_CHOICE, AT(gbx_policy_parameter, type), .words = type_words, .required = true },
@@ -120,6 +128,7 @@ static const struct gbx_yaml_field policy_fields[] = {
         { .key = "sandbox", .type = GBX_YAML_RECORD, AT(gbx_policy, sandbox), .fields = sandbox_fields },
         { .key = "messages", .type = GBX_YAML_RECORD, AT(gbx_policy, messages), .fields = messages_fields },
         { .key = "release", .type = GBX_YAML_RECORD, AT(gbx_policy, release), .fields = release_fields, .required = true },
+        { .key = "output-review", .type = GBX_YAML_RECORD, AT(gbx_policy, output_review), .fields = output_review_fields },
         { .key = "parameters", .type = GBX_YAML_RECORDS, AT(gbx_policy, parameters), .fields = parameter_fields, .size = sizeof(struct gbx_policy_parameter), .max = 100 },
         { .key = "network", .type = GBX_YAML_CHOICE, AT(gbx_policy, network), .words = network_words, .fallback = "none" },
         { .key = "flows", .type = GBX_YAML_RECORDS, AT(gbx_policy, flows), .fields = gbx_policy_flow_fields, .size = sizeof(struct gbx_policy_flow), .min = 1, .max = GBX_FLOW_MAX_RULES },
@@ -177,14 +186,24 @@ static bool name_repeats(const struct gbx_records *records, size_t size, size_t 
         return false;
 }
 
-static int check_approvals(const struct check *check, const struct gbx_yaml_node *root) {
-        const struct gbx_policy_approvals *approvals = &check->policy->approvals;
-        const struct gbx_yaml_node *required = gbx_yaml_get(gbx_yaml_get(root, "approvals"), "required");
+/* More distinct reviewers asked for than are named; with nobody named anybody may. */
+static int check_required(const struct check *check, const struct gbx_yaml_node *section, uint64_t required,
+                          const struct gbx_texts *reviewers, const char *what) {
+        const struct gbx_yaml_node *node = gbx_yaml_get(section, "required");
 
-        if (required && approvals->reviewers.count && approvals->required > approvals->reviewers.count)
-                return PROBLEM(check, required, "required: %llu approvals, but only %zu reviewers are named",
-                               (unsigned long long)approvals->required, approvals->reviewers.count);
+        if (node && reviewers->count && required > reviewers->count)
+                return PROBLEM(check, node, "required: %llu %s, but only %zu reviewers are named", (unsigned long long)required, what,
+                               reviewers->count);
         return 0;
+}
+
+static int check_reviewers(const struct check *check, const struct gbx_yaml_node *root) {
+        const struct gbx_policy_approvals *approvals = &check->policy->approvals;
+        const struct gbx_policy_output_review *review = &check->policy->output_review;
+        int r = check_required(check, gbx_yaml_get(root, "approvals"), approvals->required, &approvals->reviewers, "approvals");
+
+        return r < 0 ? r : check_required(check, gbx_yaml_get(root, "output-review"), review->required, &review->reviewers,
+                                           "reviews");
 }
 
 static bool is_number(unsigned type) {
@@ -352,7 +371,7 @@ static int check_sandbox(const struct check *check, const struct gbx_yaml_node *
 }
 
 static int check_policy(const struct check *check, const struct gbx_yaml_node *root) {
-        int r = check_approvals(check, root);
+        int r = check_reviewers(check, root);
 
         if (r >= 0)
                 r = check_coalition(check, root);

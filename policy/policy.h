@@ -97,6 +97,14 @@ struct gbx_policy_release {
         struct gbx_records columns;  /* struct gbx_policy_column; empty: any name and text */
 };
 
+/* Who judges outputs that the gate held (policy/decision_outputs.h). The requester of the run never does. */
+struct gbx_policy_output_review {
+        uint64_t required;          /* distinct reviewers */
+        struct gbx_texts reviewers; /* who may; empty: everybody with the role */
+        bool exclude_submitter;
+        bool blind; /* reviewers learn of each other's decisions only when they have made their own */
+};
+
 /* Bytes of one text in a list of texts. */
 enum { GBX_TEXT_PARAMETER_MAX = 256 };
 
@@ -136,6 +144,7 @@ struct gbx_policy {
         struct gbx_policy_sandbox sandbox;
         struct gbx_policy_messages messages;
         struct gbx_policy_release release;
+        struct gbx_policy_output_review output_review;
         struct gbx_records parameters; /* struct gbx_policy_parameter */
         unsigned network;              /* enum gbx_network */
         struct gbx_records flows;      /* struct gbx_policy_flow (policy/flows.h); with GBX_NETWORK_FLOWS, and only then */

@@ -215,6 +215,18 @@ static int describe_engines(const struct gbx_policy *policy, struct gbx_buffer *
         return r < 0 ? r : gbx_buffer_append_text(buffer, "\n", err);
 }
 
+static int describe_output_review(const struct gbx_policy_output_review *review, struct gbx_buffer *buffer, struct gbx_error *err) {
+        int r = gbx_buffer_printf(buffer, err, "output review  %llu of: %s", (unsigned long long)review->required,
+                                  review->reviewers.count ? "" : "any reviewer");
+
+        if (r >= 0)
+                r = list(buffer, &review->reviewers, err);
+        return r < 0 ? r :
+                       gbx_buffer_printf(buffer, err, "; never the requester, %s, %s\n",
+                                         review->exclude_submitter ? "never the submitter" : "the submitter too",
+                                         review->blind ? "each blind to the others" : "each sees what others decided");
+}
+
 int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buffer, struct gbx_error *err) {
         const struct gbx_policy_parameter *parameters = policy->parameters.items;
         int r = gbx_buffer_printf(buffer, err, "policy         %s\ndigest         %s\npurpose        %s\n", policy->name,
@@ -243,6 +255,8 @@ int gbx_policy_describe(const struct gbx_policy *policy, struct gbx_buffer *buff
                 r = describe_messages(&policy->messages, buffer, err);
         if (r >= 0)
                 r = describe_release(&policy->release, buffer, err);
+        if (r >= 0)
+                r = describe_output_review(&policy->output_review, buffer, err);
         for (size_t i = 0; r >= 0 && i < policy->parameters.count; i++)
                 r = gbx_buffer_printf(buffer, err, "%-14s %s, %s%s%s\n", i ? "" : "parameters", parameters[i].name,
                                       parameters[i].list ? "list of " : "", gbx_column_type_name(parameters[i].type),

@@ -8,7 +8,7 @@
 
 static const char *const outcomes[] = { "allowed", "denied", "release", "hold", "refuse" };
 
-/* Every code that a decision can give (decision.h). */
+/* Every code that a decision can give (decision.h, decision_outputs.h). */
 static const char *const codes[] = {
         "no-policy", "purpose", "role", "engine", "no-dataset", "dataset-not-covered", "dataset-unavailable",
         "dataset-repeated", "parameters", "too-few-approvals", "approved",
@@ -18,6 +18,10 @@ static const char *const codes[] = {
         "approval-repeated", "approval-before-key", "approval-requester", "approval-replayed", "approval-made",
         "recipient", "no-output", "findings-failed", "findings-review", "opaque-output", "declared-counts",
         "held-always", "checks-passed",
+        "too-few-reviews", "outputs-rejected", "outputs-approved",
+        "review-signature", "review-statement", "review-site", "review-run", "review-outputs", "review-findings",
+        "review-recipient", "review-policy", "review-reviewer", "review-made", "review-role", "review-key",
+        "review-before-key", "review-requester", "review-submitter", "review-withdrawn", "review-replayed", "review-repeated",
 };
 
 const char *gbx_outcome_name(enum gbx_outcome outcome) {

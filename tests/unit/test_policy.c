@@ -112,7 +112,7 @@ static void test_all_problems_at_once(void **state) {
                         "policy: again\n",
                         "f:1:1: the key 'purpose' is missing\n"
                         "f:1:9: policy: 'P!' is not a name (lower-case letters, digits, '.', '_' and '-', at most 64)\n"
-                        "f:2:1: unknown key 'purpos'; known here: policy, purpose, datasets, engines, approvals, limits, sandbox, messages, release, parameters, network, flows, flow-breakers, flow-quotas\n"
+                        "f:2:1: unknown key 'purpos'; known here: policy, purpose, datasets, engines, approvals, limits, sandbox, messages, release, output-review, parameters, network, flows, flow-breakers, flow-quotas\n"
                         "f:3:11: datasets: a list of names is wanted, say [a, b]\n"
                         "f:4:16: engines: 'python' is not one of: lua, native, lua-sql\n"
                         "f:5:24: required: 3 approvals, but only 2 reviewers are named\n"
