@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -38,11 +39,13 @@ int gbx_make_directories(int directory, const char *path, mode_t mode, struct gb
                 return gbx_fail_memory(err);
         for (char *slash = copy + 1; *copy; slash++) {
                 char saved = *slash;
+                bool made;
 
                 if (saved != '/' && saved != '\0')
                         continue;
                 *slash = '\0';
-                if (mkdirat(directory, copy, mode) < 0 && errno != EEXIST)
+                made = mkdirat(directory, copy, mode) == 0;
+                if ((!made && errno != EEXIST) || (made && fchmodat(directory, copy, mode, 0) < 0))
                         return gbx_fail_errno(err, "cannot create directory '%s'", copy);
                 *slash = saved;
                 if (saved == '\0')

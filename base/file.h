@@ -22,7 +22,7 @@ int gbx_open_beneath(int directory, const char *path, int flags, mode_t mode, st
 /* Opens a directory (O_DIRECTORY). Returns a descriptor or a negative error. */
 int gbx_open_directory(int directory, const char *path, struct gbx_error *err);
 
-/* Creates a directory and its missing parents; existing ones are fine. */
+/* Creates a directory and its missing parents, with exactly this mode whatever the umask; existing ones are fine. */
 int gbx_make_directories(int directory, const char *path, mode_t mode, struct gbx_error *err);
 
 /* Appends the rest of `fd` to `buffer`. -EFBIG if there are more than `limit` bytes. */
@@ -35,7 +35,8 @@ int gbx_read_file(int directory, const char *path, size_t limit, struct gbx_buff
 int gbx_write_all(int fd, const void *data, size_t size, struct gbx_error *err);
 
 /* Replaces a file durably: temporary file in the same directory, fsync, rename,
- * fsync of the directory. After a crash there is the old file or the new one. */
+ * fsync of the directory. After a crash there is the old file or the new one. The
+ * mode is exactly `mode`, whatever the umask. */
 int gbx_write_file_durably(int directory, const char *path, const void *data, size_t size, mode_t mode,
                            struct gbx_error *err);
 

@@ -32,7 +32,7 @@ static int write_temporary(int directory, const char *path, const void *data, si
         r = gbx_write_all(fd, data, size, err);
         if (r < 0)
                 return gbx_context(err, r, "'%s'", path);
-        if (fsync(fd) < 0)
+        if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
                 return gbx_fail_errno(err, "cannot flush '%s'", path);
         return 0;
 }

@@ -210,7 +210,7 @@ static int make_parents(int directory, const char *path, struct gbx_error *err) 
 
         for (const char *slash = path; (slash = strchr(slash, '/')); slash++) {
                 (void)snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
-                if (mkdirat(directory, parent, 0755) < 0 && errno != EEXIST)
+                if (mkdirat(directory, parent, 0755) == 0 ? fchmodat(directory, parent, 0755, 0) < 0 : errno != EEXIST)
                         return gbx_fail_errno(err, "cannot create directory '%s'", parent);
         }
         return 0;

@@ -1,5 +1,6 @@
 /* gbx: the command line of Glovebox. Finds the command, checks its options, opens the site, runs it. */
 #include "base/cleanup.h"
+#include "base/process.h"
 #include "gateway/cli/commands.h"
 #include "gateway/store/authorise.h"
 
@@ -222,9 +223,8 @@ static int hide_memory(void) {
 }
 
 int main(int argc, char **argv) {
-        int r;
-
-        (void)signal(SIGPIPE, SIG_IGN);
+        if (gbx_process_begin("gbx", GBX_PROCESS_OPEN_FILES) < 0)
+                return GBX_EXIT_FAILED;
         if (hide_memory() < 0) {
                 perror("gbx: cannot protect its memory (RLIMIT_CORE, PR_SET_DUMPABLE)");
                 return GBX_EXIT_FAILED;
@@ -238,16 +238,11 @@ int main(int argc, char **argv) {
         }
         if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0) {
                 print_overview(stdout);
-                return GBX_EXIT_DONE;
+                return gbx_process_finish("gbx", GBX_EXIT_DONE);
         }
         if (strcmp(argv[1], "--version") == 0) {
                 puts("gbx " GBX_VERSION);
-                return GBX_EXIT_DONE;
+                return gbx_process_finish("gbx", GBX_EXIT_DONE);
         }
-        r = run(argc, argv);
-        if (fflush(stdout) != 0 && r == GBX_EXIT_DONE) {
-                fputs("gbx: cannot write to standard output\n", stderr);
-                return GBX_EXIT_FAILED;
-        }
-        return r;
+        return gbx_process_finish("gbx", run(argc, argv));
 }

@@ -1,6 +1,7 @@
 /* gbx job run | ls | show | fetch */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "gateway/review/approvals.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/parameters.h"
@@ -29,6 +30,7 @@ static const struct {
         [GBX_RUN_LIMITED] = { GBX_EXIT_LIMIT, "the job reached a limit; nothing was released" },
         [GBX_RUN_HELD] = { GBX_EXIT_HELD, "the outputs are held for review" },
         [GBX_RUN_REFUSED] = { GBX_EXIT_DENIED, "the outputs may not leave" },
+        [GBX_RUN_CANCELLED] = { GBX_EXIT_FAILED, "cancelled by a signal; nothing was released" },
         [GBX_RUN_RELEASED] = { GBX_EXIT_DONE, "released" },
 };
 
@@ -67,13 +69,19 @@ static void print_outcome(const struct gbx_cli *cli, const struct gbx_run_outcom
 static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_cli_order_free) struct gbx_cli_order asked = { .order = { .progress = show_progress, .userdata = cli } };
         gbx_auto(gbx_run_outcome_free) struct gbx_run_outcome outcome = {};
+        gbx_auto(gbx_interrupt_end) struct gbx_interrupt interrupt = { .fd = -1 };
         bool exact = false;
         int r = gbx_cli_order(cli, &asked, err);
 
+        if (r >= 0)
+                r = gbx_interrupt_begin(&interrupt, err);
         if (r < 0)
                 return r;
+        asked.order.cancel = interrupt.fd;
         r = gbx_run_job(cli->site, &asked.order, &outcome, err);
         gbx_cli_progress(cli, "", -1);
+        if (r >= 0 && gbx_interrupt_came(&interrupt) && outcome.state != GBX_RUN_CANCELLED)
+                fputs("gbx: the signal came when the job had ended; what follows a job was finished\n", stderr);
         if (r >= 0)
                 r = gbx_usage_exact(cli->site, cli->as, &exact, err);
         if (r < 0)
@@ -178,7 +186,7 @@ static int run_fetch(struct gbx_cli *cli, struct gbx_error *err) {
 const struct gbx_command gbx_commands_job[] = {
         { .noun = "job", .verb = "run",
           .summary = "run an approved algorithm on datasets, inside the sandbox",
-          .details = "Exit codes: 0 released, 1 the job failed, 3 denied by policy, 4 outputs held for review,\n"
+          .details = "Exit codes: 0 released, 1 the job failed or was cancelled (Ctrl-C), 3 denied by policy, 4 outputs held for review,\n"
                      "6 a limit was reached. With --json the run's id, state, reasons and resources are printed.",
           .options = (const struct gbx_option[]){
                   { "algo", "DIGEST", "the algorithm: digest, its first digits, or a unique name", true, false },

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "gateway/review/approvals.h"
 #include "gateway/cli/parameters.h"
 #include "gateway/cli/table.h"
@@ -116,6 +117,7 @@ static int run_try(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
         gbx_auto(gbx_json_freep) json_t *parameters = NULL;
         gbx_auto(gbx_rehearsal_free) struct gbx_rehearsal rehearsal = {};
+        gbx_auto(gbx_interrupt_end) struct gbx_interrupt interrupt = { .fd = -1 };
         struct gbx_rehearsal_order order = { .program = &program, .twice = true };
         int r = gbx_read_file(AT_FDCWD, cli->arguments[0], GBX_OBJECT_LIMIT, &program, err);
 
@@ -134,6 +136,10 @@ static int run_try(struct gbx_cli *cli, struct gbx_error *err) {
         order.engine = gbx_engine_name((enum gbx_engine)algorithm->engine);
         order.policy = policy;
         order.parameters = parameters;
+        r = gbx_interrupt_begin(&interrupt, err);
+        if (r < 0)
+                return r;
+        order.cancel = interrupt.fd;
         r = gbx_rehearse(cli->site, &order, &rehearsal, err);
         if (r >= 0)
                 r = record(cli, &program, policy, &rehearsal, err);
@@ -141,7 +147,7 @@ static int run_try(struct gbx_cli *cli, struct gbx_error *err) {
                 r = show(cli, &rehearsal, err);
         if (r < 0)
                 return r;
-        return rehearsal.state == GBX_RUN_LIMITED ? GBX_EXIT_LIMIT : rehearsal.state == GBX_RUN_FAILED ? GBX_EXIT_FAILED : GBX_EXIT_DONE;
+        return rehearsal.state == GBX_RUN_LIMITED ? GBX_EXIT_LIMIT : rehearsal.state == GBX_RUN_RELEASED ? GBX_EXIT_DONE : GBX_EXIT_FAILED;
 }
 
 const struct gbx_command gbx_commands_rehearsal[] = {

@@ -34,19 +34,20 @@ static int memory_file(const void *data, size_t size, struct gbx_error *err) {
 
 /* Runs ssh-keygen with the bytes as its standard input and appends what it prints. */
 static int run(const char *const *arguments, const void *input, size_t size, struct gbx_buffer *output, struct gbx_error *err) {
-        gbx_auto(gbx_close_fd) int in = memory_file(input, size, err), out = -1;
+        gbx_auto(gbx_close_fd) int in = -1, out = -1;
         gbx_auto(destroy_actions) posix_spawn_file_actions_t actions;
         pid_t pid;
-        int r, status;
+        int status, r = posix_spawn_file_actions_init(&actions); /* never fails in glibc; destroyed in any case */
 
+        if (r != 0)
+                return gbx_fail_memory(err);
+        in = memory_file(input, size, err);
         if (in < 0)
                 return in;
         out = memory_file("", 0, err);
         if (out < 0)
                 return out;
-        r = posix_spawn_file_actions_init(&actions);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+        r = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
         if (r == 0)

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "gateway/egress/confine.h"
 #include "gateway/egress/proxy.h"
@@ -73,11 +74,12 @@ int main(int argc, char **argv) {
         struct gbx_error err = {};
         int config_fd = -1, ready_fd = -1, r = 0;
 
+        if (gbx_process_begin("gbx-egress", GBX_PROCESS_OPEN_FILES) < 0)
+                return GBX_EXIT_FAILED;
         if (argc < 2 || argc > 3) {
                 (void)fprintf(stderr, "usage: gbx-egress CONFIG-DESCRIPTOR [READY-DESCRIPTOR]\n");
                 return GBX_EXIT_USAGE;
         }
-        (void)signal(SIGPIPE, SIG_IGN);
         /* Handled while the loop runs; before and behind it there are no flows to close. */
         (void)signal(GBX_EGRESS_SIGNAL_BREAKER, SIG_IGN);
         (void)signal(GBX_EGRESS_SIGNAL_QUOTA, SIG_IGN);

@@ -150,8 +150,9 @@ static int put_schemas(const struct gbx_execution *execution, int job, struct gb
         const json_t *dataset;
         int r;
 
-        if (mkdirat(job, "schema", 0755) < 0)
-                return gbx_fail_errno(err, "cannot create /job/schema");
+        r = gbx_make_directories(job, "schema", 0755, err);
+        if (r < 0)
+                return gbx_context(err, r, "/job");
         folder = gbx_open_directory(job, "schema", err);
         if (folder < 0)
                 return folder;
@@ -236,10 +237,10 @@ static int prepare_job(const struct gbx_execution *execution, struct gbx_deliver
  * followed in the sandbox. */
 static int put_trust_store(int etc, const char *trust, struct gbx_error *err) {
         static const char bundle[] = "ssl/certs/ca-certificates.crt";
-        int r;
+        int r = gbx_make_directories(etc, "ssl/certs", 0755, err);
 
-        if (mkdirat(etc, "ssl", 0755) < 0 || mkdirat(etc, "ssl/certs", 0755) < 0)
-                return gbx_fail_errno(err, "cannot create /etc/ssl");
+        if (r < 0)
+                return gbx_context(err, r, "/etc");
         r = put_file(etc, bundle, 0444, trust, strlen(trust), err);
         if (r < 0)
                 return r;
@@ -364,7 +365,7 @@ static int launch(const struct gbx_execution *execution, const struct engine *en
                         descriptors[count++] = execution->connects;
                 if (mounts[3] >= 0)
                         descriptors[count++] = mounts[3];
-                r = gbx_launch_run(&(struct gbx_launch){ program, spec, descriptors, count, pipes, 3 }, &result->sandbox, err);
+                r = gbx_launch_run(&(struct gbx_launch){ program, spec, descriptors, count, pipes, 3, execution->cancel }, &result->sandbox, err);
         }
         if (r >= 0) {
                 result->end = listener.end;

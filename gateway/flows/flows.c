@@ -17,6 +17,7 @@
 #include <openssl/crypto.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/file.h>
 
 enum { SETTINGS_LIMIT = 4 * 1024 * 1024, PEM_LIMIT = 64 * 1024, BUNDLE_LIMIT = 4 * 1024 * 1024 };
 
@@ -90,20 +91,43 @@ static int take_record(void *userdata, const json_t *line) {
 
 /* --- what the proxy is told ----------------------------------------------------- */
 
+static int make_authority(struct gbx_site *site, struct gbx_error *err) {
+        gbx_auto(gbx_free_pointer) char *certificate = NULL;
+        char *key = NULL;
+        int r = gbx_tls_make_authority("Glovebox inspection", &certificate, &key, err);
+
+        if (r >= 0)
+                r = gbx_write_file_durably(site->directory, "keys/egress-ca.pem", certificate, strlen(certificate), 0644, err);
+        if (r >= 0) /* the key last: it says that both are there */
+                r = gbx_write_file_durably(site->directory, "keys/egress-ca.key", key, strlen(key), 0600, err);
+        if (key)
+                OPENSSL_cleanse(key, strlen(key));
+        free(key);
+        return r;
+}
+
+/* Two runs may be the first at once: the folder is locked while one of them makes the CA, and the other takes that. */
+static int make_authority_once(struct gbx_site *site, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int keys = gbx_open_directory(site->directory, "keys", err);
+        int r;
+
+        if (keys < 0)
+                return keys;
+        do
+                r = flock(keys, LOCK_EX);
+        while (r < 0 && errno == EINTR);
+        if (r < 0)
+                return gbx_fail_errno(err, "cannot lock 'keys'");
+        if (faccessat(keys, "egress-ca.key", F_OK, 0) == 0)
+                return 0;
+        return errno == ENOENT ? make_authority(site, err) : gbx_fail_errno(err, "cannot look for 'keys/egress-ca.key'");
+}
+
 static int load_authority(struct gbx_site *site, struct gbx_buffer *certificate, struct gbx_buffer *key, struct gbx_error *err) {
-        gbx_auto(gbx_free_pointer) char *new_certificate = NULL;
-        char *new_key = NULL;
         int r = gbx_read_file(site->directory, "keys/egress-ca.key", PEM_LIMIT, key, err);
 
         if (r == -ENOENT) {
-                r = gbx_tls_make_authority("Glovebox inspection", &new_certificate, &new_key, err);
-                if (r >= 0)
-                        r = gbx_write_file_durably(site->directory, "keys/egress-ca.pem", new_certificate, strlen(new_certificate), 0644, err);
-                if (r >= 0) /* the key last: it says that both are there */
-                        r = gbx_write_file_durably(site->directory, "keys/egress-ca.key", new_key, strlen(new_key), 0600, err);
-                if (new_key)
-                        OPENSSL_cleanse(new_key, strlen(new_key));
-                free(new_key);
+                r = make_authority_once(site, err);
                 if (r >= 0)
                         r = gbx_read_file(site->directory, "keys/egress-ca.key", PEM_LIMIT, key, err);
         }

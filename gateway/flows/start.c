@@ -57,20 +57,23 @@ static void close_ends(struct child_ends *ends) {
         gbx_close_fd(&ends->messages);
 }
 
+/* Bound by way of the folder's descriptor, for the address of a socket has room for 107 bytes of path and no more. The
+ * socket file gets the mode that its socket has (and that the umask leaves). */
 static int open_control(struct gbx_egress *egress, const char *path, struct gbx_error *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        gbx_auto(gbx_close_fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        mode_t mask;
-        int bound;
+        const char *slash = strrchr(path, '/');
+        gbx_auto(gbx_free_pointer) char *parent = slash ? strndup(path, (size_t)(slash - path + 1)) : strdup("./");
+        gbx_auto(gbx_close_fd) int folder = parent ? gbx_open_directory(AT_FDCWD, parent, err) : gbx_fail_memory(err);
+        gbx_auto(gbx_close_fd) int fd = -1;
 
-        if (strlen(path) >= sizeof address.sun_path)
-                return gbx_fail(err, -EINVAL, "the path of the control socket '%s' is too long", path);
-        memcpy(address.sun_path, path, strlen(path) + 1);
+        if (folder < 0)
+                return folder;
+        if (snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", folder, slash ? slash + 1 : path) >=
+            (int)sizeof address.sun_path)
+                return gbx_fail(err, -EINVAL, "the name of the control socket '%s' is too long", path);
         (void)unlink(path); /* what a killed process left */
-        mask = umask(0177);
-        bound = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof address);
-        (void)umask(mask);
-        if (bound < 0 || listen(fd, 16) < 0)
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 16) < 0)
                 return gbx_fail_errno(err, "cannot make the control socket '%s'", path);
         egress->control_path = strdup(path);
         return egress->control_path ? gbx_take_fd(&fd) : gbx_fail_memory(err);
@@ -114,7 +117,9 @@ static int open_pipe(int *ret_read, int *ret_write, struct gbx_error *err) {
 }
 
 static void destroy_actions(posix_spawn_file_actions_t *actions) { (void)posix_spawn_file_actions_destroy(actions); }
+static void destroy_attributes(posix_spawnattr_t *attributes) { (void)posix_spawnattr_destroy(attributes); }
 
+/* In a process group of its own: a terminal's ^C is for the gateway, which ends the job, and then its proxy. */
 static int spawn(struct gbx_egress *egress, const struct gbx_egress_options *options, const struct child_ends *ends,
                  struct gbx_error *err) {
         const int inherited[] = { ends->config, ends->listen, ends->events, ends->ready, ends->control,
@@ -124,11 +129,16 @@ static int spawn(struct gbx_egress *egress, const struct gbx_egress_options *opt
         char *const arguments[] = { (char *)(uintptr_t) "gbx-egress", config, ready, NULL };
         char *const environment[] = { NULL };
         gbx_auto(destroy_actions) posix_spawn_file_actions_t actions;
+        gbx_auto(destroy_attributes) posix_spawnattr_t attributes;
         int r;
 
         (void)snprintf(config, sizeof config, "%d", ends->config);
         (void)snprintf(ready, sizeof ready, "%d", ends->ready);
-        r = posix_spawn_file_actions_init(&actions);
+        (void)posix_spawn_file_actions_init(&actions); /* neither fails, but where memory is gone */
+        (void)posix_spawnattr_init(&attributes);
+        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+        if (r == 0)
+                r = posix_spawnattr_setpgroup(&attributes, 0);
         if (r == 0)
                 r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         if (r == 0)
@@ -139,7 +149,7 @@ static int spawn(struct gbx_egress *egress, const struct gbx_egress_options *opt
                 if (inherited[i] >= 0) /* onto itself: clears close-on-exec */
                         r = posix_spawn_file_actions_adddup2(&actions, inherited[i], inherited[i]);
         if (r == 0)
-                r = posix_spawn(&egress->pid, program, &actions, NULL, arguments, environment);
+                r = posix_spawn(&egress->pid, program, &actions, &attributes, arguments, environment);
         if (r != 0) {
                 egress->pid = 0;
                 errno = r;

@@ -119,7 +119,7 @@ static int run_sandbox(const struct gbx_gate *gate, const int mounts[2], struct 
         spec = make_spec(gate, mounts, session->pipes);
         if (!spec)
                 return gbx_fail_memory(err);
-        return gbx_launch_run(&(struct gbx_launch){ gate->launcher, spec, mounts, 2, session->pipes, 2 }, &session->result, err);
+        return gbx_launch_run(&(struct gbx_launch){ gate->launcher, spec, mounts, 2, session->pipes, 2, 0 }, &session->result, err);
 }
 
 /* What became of gbx-gate: a report, or a finding that says it did not live to write one. */

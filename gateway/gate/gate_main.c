@@ -8,6 +8,7 @@
  */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "gateway/gate/inspect.h"
 #include "gateway/gate/report.h"
 
@@ -46,5 +47,5 @@ int main(int argc, char **argv) {
                 fprintf(stderr, "gbx-gate: %s\n", err.message);
                 return 1;
         }
-        return 0;
+        return gbx_process_finish("gbx-gate", 0);
 }

@@ -73,7 +73,8 @@ static int record_end(struct gbx_site *site, const char *id, const struct gbx_ex
         gbx_auto(gbx_json_freep) json_t *details = json_deep_copy(outcome->report), *reasons = json_array();
         const char *named = json_string_value(json_object_get(result->sandbox, "limit"));
         const char *limit = named ? gbx_word_name(gbx_word_of_sandbox(named)) : NULL;
-        const char *word = outcome->state == GBX_RUN_RELEASED ? "done" : outcome->state == GBX_RUN_LIMITED ? "limit" : "failed";
+        const char *word = outcome->state == GBX_RUN_RELEASED ? "done" : outcome->state == GBX_RUN_LIMITED ? "limit" :
+                           outcome->state == GBX_RUN_CANCELLED ? "cancelled" : "failed";
 
         if (reason && json_array_append(reasons, reason) < 0)
                 return gbx_fail_memory(err);
@@ -131,6 +132,7 @@ static int execute(struct gbx_site *site, const struct gbx_run_order *order, con
         if (r < 0)
                 return r;
         gbx_run_plan_execution(site, plan, id, &execution);
+        execution.cancel = order->cancel;
         execution.progress = plan->policy->messages.progress ? order->progress : NULL;
         execution.userdata = order->userdata;
         r = gbx_flows_start(&flows, site, plan, id, err);

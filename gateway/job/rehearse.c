@@ -105,7 +105,7 @@ int gbx_rehearse(struct gbx_site *site, const struct gbx_rehearsal_order *order,
         gbx_auto(gbx_json_freep) json_t *datasets = NULL, *reason = NULL;
         gbx_auto(gbx_json_freep) json_t *parameters = order->parameters ? json_incref(order->parameters) : default_parameters(order->policy);
         struct gbx_execution execution = { .site = site->directory, .engine = order->engine, .program = order->program,
-                                           .parameters = parameters, .dummy = true };
+                                           .parameters = parameters, .dummy = true, .cancel = order->cancel };
         char id[GBX_RUN_ID_SIZE];
         int r = find_datasets(site, order->policy, &datasets, err);
 

@@ -27,6 +27,7 @@ struct gbx_rehearsal_order {
         const struct gbx_policy *policy; /* limits, gate and datasets */
         json_t *parameters;              /* NULL: the first allowed value of each required one */
         bool twice;
+        int cancel; /* once it can be read, the rehearsal is ended; 0: it cannot be */
 };
 
 int gbx_rehearse(struct gbx_site *site, const struct gbx_rehearsal_order *order, struct gbx_rehearsal *ret, struct gbx_error *err);

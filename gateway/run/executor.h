@@ -36,6 +36,7 @@ struct gbx_execution {
         const char *hosts;         /* becomes /etc/hosts; NULL: the image's own */
         const json_t *environment; /* of the job, beside TZ; NULL: nothing */
         const char *trust;         /* PEM, becomes /job/trust.pem; NULL: none */
+        int cancel;                /* once it can be read, the job is ended as cancelled (base/interrupt.h); 0: it cannot be */
         void (*progress)(void *userdata, double fraction); /* in tenths, rising; NULL: it is not passed on */
         void *userdata;
 };

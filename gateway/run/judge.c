@@ -4,7 +4,7 @@
 #include <string.h>
 
 const char *gbx_run_state_name(enum gbx_run_state state) {
-        static const char *const names[] = { "denied", "failed", "limit", "held", "refused", "released" };
+        static const char *const names[] = { "denied", "failed", "limit", "held", "refused", "released", "cancelled" };
 
         return names[state];
 }
@@ -20,6 +20,8 @@ static enum gbx_word find_word(const struct gbx_execution_result *result) {
         const char *limit = json_string_value(json_object_get(result->sandbox, "limit"));
         const json_t *code = json_object_get(result->sandbox, "exit_code");
 
+        if (outcome && strcmp(outcome, "cancelled") == 0)
+                return GBX_WORD_CANCELLED;
         if (limit)
                 return gbx_word_of_sandbox(limit);
         if (result->end.word != GBX_WORD_NONE)
@@ -43,5 +45,7 @@ enum gbx_run_state gbx_run_judge(const struct gbx_execution_result *result, cons
                 *ret_reason = json_sprintf("%s: %s", name, gbx_word_text(word));
         else
                 *ret_reason = json_string(gbx_word_text(word));
+        if (word == GBX_WORD_CANCELLED)
+                return GBX_RUN_CANCELLED;
         return gbx_word_is_limit(word) ? GBX_RUN_LIMITED : GBX_RUN_FAILED;
 }

@@ -18,6 +18,7 @@ struct gbx_run_order {
         const char *const *datasets;
         size_t dataset_count;
         json_t *parameters; /* object; borrowed */
+        int cancel;         /* once it can be read, the job is ended; 0: it cannot be */
         void (*progress)(void *userdata, double fraction);
         void *userdata;
 };

@@ -16,6 +16,7 @@ enum gbx_run_state {
         GBX_RUN_HELD,     /* outputs wait for a reviewer */
         GBX_RUN_REFUSED,  /* outputs may not leave */
         GBX_RUN_RELEASED,
+        GBX_RUN_CANCELLED, /* ended by who asked for it */
 };
 
 struct gbx_run_outcome {

@@ -17,6 +17,7 @@
 enum gbx_word {
         GBX_WORD_NONE, /* ran to its end */
         GBX_WORD_FAILED,
+        GBX_WORD_CANCELLED, /* by who asked for the run, or whoever may */
         /* rules of the Lua host (docs/lua.md) */
         GBX_WORD_SYNTAX_ERROR,
         GBX_WORD_RUNTIME_ERROR,

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/job.h"
 #include "runtime/engine/library.h"
@@ -96,7 +97,7 @@ int gbx_engine_main(int argc, char **argv, gbx_extension extend) {
                         break;
                 case 'h':
                         (void)fputs(usage, stdout);
-                        return GBX_EXIT_DONE;
+                        return gbx_process_finish("gbx-lua", GBX_EXIT_DONE);
                 default:
                         (void)fputs(usage, stderr);
                         return GBX_EXIT_USAGE;
@@ -118,5 +119,5 @@ int gbx_engine_main(int argc, char **argv, gbx_extension extend) {
                 (void)fprintf(stderr, "gbx-lua: %s: %s\n", gbx_rule_name(end.rule), err.message);
         }
         gbx_report_end(&report, &end);
-        return gbx_rule_exit_code(end.rule);
+        return gbx_process_finish("gbx-lua", gbx_rule_exit_code(end.rule));
 }

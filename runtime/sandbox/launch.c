@@ -61,32 +61,49 @@ static void destroy_actions(posix_spawn_file_actions_t *actions) {
         (void)posix_spawn_file_actions_destroy(actions);
 }
 
-/* In the child a dup2 of a descriptor onto itself clears close-on-exec, so numbers stay as the spec names them. */
-static int spawn(const struct gbx_launch *launch, int spec, int result, int message, pid_t *ret_pid,
-                 struct gbx_error *err) {
-        char spec_path[32], result_text[16];
+static void destroy_attributes(posix_spawnattr_t *attributes) {
+        (void)posix_spawnattr_destroy(attributes);
+}
+
+/* Our ends of what the launcher is started with. */
+struct ends {
+        int spec, result, message, control;
+};
+
+/* In the child a dup2 of a descriptor onto itself clears close-on-exec, so numbers stay as the spec names them. The
+ * launcher gets a process group of its own: what a terminal sends (^C, ^Z) is for us to answer, and ends the run in order. */
+static int spawn(const struct gbx_launch *launch, const struct ends *ends, pid_t *ret_pid, struct gbx_error *err) {
+        char spec_path[32], result_text[16], control_text[16];
         char *const arguments[] = { (char *)(uintptr_t) "gbx-sandbox", (char *)(uintptr_t) "run", spec_path,
-                                    (char *)(uintptr_t) "--result-fd", result_text, NULL };
+                                    (char *)(uintptr_t) "--result-fd", result_text,
+                                    (char *)(uintptr_t) "--control-fd", control_text, NULL };
+        const int kept[] = { ends->spec, ends->result, ends->control };
         gbx_auto(destroy_actions) posix_spawn_file_actions_t actions;
+        gbx_auto(destroy_attributes) posix_spawnattr_t attributes;
         int r;
 
-        (void)snprintf(spec_path, sizeof spec_path, "/proc/self/fd/%d", spec);
-        (void)snprintf(result_text, sizeof result_text, "%d", result);
-        r = posix_spawn_file_actions_init(&actions);
+        (void)snprintf(spec_path, sizeof spec_path, "/proc/self/fd/%d", ends->spec);
+        (void)snprintf(result_text, sizeof result_text, "%d", ends->result);
+        (void)snprintf(control_text, sizeof control_text, "%d", ends->control);
+        (void)posix_spawn_file_actions_init(&actions); /* neither fails, but where memory is gone */
+        (void)posix_spawnattr_init(&attributes);
+        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+        if (r == 0)
+                r = posix_spawnattr_setpgroup(&attributes, 0);
         if (r == 0)
                 r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, spec, spec);
+                r = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
         if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, result, result);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, message, STDERR_FILENO);
+                r = posix_spawn_file_actions_adddup2(&actions, ends->message, STDERR_FILENO);
+        for (size_t i = 0; i < gbx_array_size(kept) && r == 0; i++)
+                r = posix_spawn_file_actions_adddup2(&actions, kept[i], kept[i]);
         for (size_t i = 0; i < launch->descriptor_count && r == 0; i++)
                 r = posix_spawn_file_actions_adddup2(&actions, launch->descriptors[i], launch->descriptors[i]);
         for (size_t i = 0; i < launch->pipe_count && r == 0; i++)
                 r = posix_spawn_file_actions_adddup2(&actions, launch->pipes[i].write_end, launch->pipes[i].write_end);
         if (r == 0)
-                r = posix_spawn(ret_pid, launch->program, &actions, NULL, arguments, environ);
+                r = posix_spawn(ret_pid, launch->program, &actions, &attributes, arguments, environ);
         if (r != 0) {
                 errno = r;
                 return gbx_fail_errno(err, "cannot start '%s'", launch->program);
@@ -113,9 +130,10 @@ static void drain(struct gbx_launch_pipe *pipe) {
         pipe->taken += use;
 }
 
-static int read_pipes(struct gbx_launch_pipe *const *pipes, size_t count, struct gbx_error *err) {
+/* Reads all pipes to their ends. When `cancel` (-1: none) can be read, `control` is closed, by which the launcher is told. */
+static int read_pipes(struct gbx_launch_pipe *const *pipes, size_t count, int cancel, int *control, struct gbx_error *err) {
         for (;;) {
-                struct pollfd polls[MAX_PIPES + 2];
+                struct pollfd polls[MAX_PIPES + 3];
                 nfds_t open = 0;
 
                 for (size_t i = 0; i < count; i++) {
@@ -124,8 +142,14 @@ static int read_pipes(struct gbx_launch_pipe *const *pipes, size_t count, struct
                 }
                 if (open == 0)
                         return 0;
-                if (poll(polls, count, -1) < 0 && errno != EINTR)
+                polls[count] = (struct pollfd){ .fd = *control >= 0 ? cancel : -1, .events = POLLIN };
+                if (poll(polls, count + 1, -1) < 0) {
+                        if (errno == EINTR)
+                                continue;
                         return gbx_fail_errno(err, "cannot wait for the sandbox");
+                }
+                if (polls[count].revents)
+                        gbx_close_fd(control);
                 for (size_t i = 0; i < count; i++)
                         if (pipes[i]->read_end >= 0 && polls[i].revents)
                                 drain(pipes[i]);
@@ -166,6 +190,7 @@ int gbx_launch_run(struct gbx_launch *launch, json_t **ret_result, struct gbx_er
         gbx_auto(gbx_buffer_free) struct gbx_buffer result = {}, message = {};
         gbx_auto(gbx_launch_pipe_close) struct gbx_launch_pipe result_pipe = { .read_end = -1, .write_end = -1 };
         gbx_auto(gbx_launch_pipe_close) struct gbx_launch_pipe message_pipe = { .read_end = -1, .write_end = -1 };
+        gbx_auto(gbx_launch_pipe_close) struct gbx_launch_pipe control = { .read_end = -1, .write_end = -1 };
         gbx_auto(gbx_close_fd) int spec = make_spec_file(launch->spec, err);
         gbx_auto(kill_launcher) pid_t pid = 0;
         struct gbx_launch_pipe *pipes[MAX_PIPES + 2];
@@ -181,9 +206,13 @@ int gbx_launch_run(struct gbx_launch *launch, json_t **ret_result, struct gbx_er
         r = gbx_launch_pipe_open(&message_pipe, MESSAGE_LIMIT, take_into_buffer, &message, err);
         if (r < 0)
                 return r;
-        r = spawn(launch, spec, result_pipe.write_end, message_pipe.write_end, &pid, err);
+        r = gbx_launch_pipe_open(&control, 0, NULL, NULL, err);
         if (r < 0)
                 return r;
+        r = spawn(launch, &(struct ends){ spec, result_pipe.write_end, message_pipe.write_end, control.read_end }, &pid, err);
+        if (r < 0)
+                return r;
+        gbx_close_fd(&control.read_end);
         gbx_close_fd(&result_pipe.write_end);
         gbx_close_fd(&message_pipe.write_end);
         pipes[0] = &result_pipe;
@@ -192,7 +221,7 @@ int gbx_launch_run(struct gbx_launch *launch, json_t **ret_result, struct gbx_er
                 gbx_close_fd(&launch->pipes[i].write_end);
                 pipes[i + 2] = &launch->pipes[i];
         }
-        r = read_pipes(pipes, launch->pipe_count + 2, err);
+        r = read_pipes(pipes, launch->pipe_count + 2, launch->cancel > 0 ? launch->cancel : -1, &control.write_end, err);
         if (r < 0)
                 return r;
         while (waitpid(pid, &status, 0) < 0)

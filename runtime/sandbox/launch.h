@@ -5,6 +5,9 @@
  * descriptors, reads what comes back on pipes while it runs, and returns the
  * result object. The launcher is a program of its own, so that neither secrets
  * nor the address layout of the caller are inherited by a job.
+ *
+ * The launcher holds one end of a pipe whose other end is here: should this
+ * process end, however, the sandbox ends with it and leaves nothing.
  */
 #pragma once
 
@@ -32,6 +35,7 @@ struct gbx_launch {
         size_t descriptor_count;
         struct gbx_launch_pipe *pipes;
         size_t pipe_count;
+        int cancel; /* once this can be read, the run is ended and its outcome "cancelled"; 0: cannot be */
 };
 
 /* Opens the pipe of a gbx_launch_pipe. */

@@ -1,6 +1,7 @@
 /*
  * gbx-sandbox: runs one confined job (docs/sandbox.md)
  */
+#include "base/process.h"
 #include "base/text.h"
 #include "runtime/sandbox/check.h"
 #include "runtime/sandbox/explain.h"
@@ -15,10 +16,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char usage[] =
-        "usage: gbx-sandbox run SPEC [--result-fd N]   run one job and, with --result-fd, report on that descriptor\n"
+        "usage: gbx-sandbox run SPEC [--result-fd N] [--control-fd N]\n"
+        "                                              run one job and, with --result-fd, report on that descriptor;\n"
+        "                                              end it when --control-fd can be read or has no other end\n"
         "       gbx-sandbox pool SPEC (--socket PATH | --listen-fd N) [--size N]\n"
         "                                              keep sandboxes ready for jobs that come by a socket\n"
         "       gbx-sandbox order --socket PATH [--result-fd N] [--descriptor N]... (ORDER | -- PROGRAM [ARGUMENT]...)\n"
@@ -29,27 +33,30 @@ static const char usage[] =
         "       gbx-sandbox gc [--cgroup PATH]         remove what killed launchers left; PATH: their options.cgroup\n"
         "A SPEC or an ORDER is a JSON file (docs/sandbox.md), or - for standard input.\n";
 
-static int command_run(int argc, char **argv) {
-        uint64_t result_fd = 0;
-        bool with_result = false;
-
-        if (argc == 4 && strcmp(argv[2], "--result-fd") == 0) {
-                if (gbx_parse_u64(argv[3], &result_fd, NULL) < 0 || result_fd > 1U << 20 ||
-                    fcntl((int)result_fd, F_SETFD, FD_CLOEXEC) < 0) {
-                        (void)fprintf(stderr, "gbx-sandbox: --result-fd: '%s' is not an open descriptor\n", argv[3]);
-                        return GBX_EXIT_USAGE;
-                }
-                with_result = true;
-        } else if (argc != 2) {
-                (void)fputs(usage, stderr);
-                return GBX_EXIT_USAGE;
-        }
-        return gbx_run(argv[1], with_result ? (int)result_fd : -1);
-}
-
 static int usage_error(void) {
         (void)fputs(usage, stderr);
         return GBX_EXIT_USAGE;
+}
+
+static int command_run(int argc, char **argv) {
+        int result_fd = -1, control_fd = -1;
+
+        if (argc < 2 || argc % 2 != 0)
+                return usage_error();
+        for (int i = 2; i < argc; i += 2) {
+                bool is_result = strcmp(argv[i], "--result-fd") == 0;
+                uint64_t number = 0;
+
+                if (!is_result && strcmp(argv[i], "--control-fd") != 0)
+                        return usage_error();
+                if (gbx_parse_u64(argv[i + 1], &number, NULL) < 0 || number > 1U << 20 ||
+                    fcntl((int)number, F_SETFD, FD_CLOEXEC) < 0) {
+                        (void)fprintf(stderr, "gbx-sandbox: %s: '%s' is not an open descriptor\n", argv[i], argv[i + 1]);
+                        return GBX_EXIT_USAGE;
+                }
+                *(is_result ? &result_fd : &control_fd) = (int)number;
+        }
+        return gbx_run(argv[1], result_fd, control_fd);
 }
 
 static int command_pool(int argc, char **argv) {
@@ -151,16 +158,6 @@ struct command {
         int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
 
-/* Descriptors 0 to 2 are the job's in the end: none of ours may come to lie there. */
-static int open_standard_descriptors(void) {
-        int fd;
-
-        do
-                fd = open("/dev/null", O_RDWR);
-        while (fd >= 0 && fd <= STDERR_FILENO);
-        return fd < 0 ? -1 : close(fd);
-}
-
 int main(int argc, char **argv) {
         static const struct command commands[] = {
                 { "run", command_run },           { "explain", command_explain }, { "check", command_check },
@@ -168,17 +165,18 @@ int main(int argc, char **argv) {
                 { "order", command_order },
         };
 
-        if (open_standard_descriptors() < 0)
+        /* Also that none of our descriptors comes to lie at 0 to 2, which are the job's in the end. */
+        if (gbx_process_begin("gbx-sandbox", GBX_PROCESS_OPEN_FILES) < 0)
                 return GBX_EXIT_FAILED;
-        (void)signal(SIGCHLD, SIG_DFL); /* whoever ignores it hands that on, and nobody could be waited for */
+        (void)umask(022); /* control groups and a job's files have the modes that are written in the code */
         /* Otherwise jansson opens /dev/urandom to seed its tables; a spec is the caller's own, and its size is bounded. */
         json_object_seed(0x9e3779b9U ^ (size_t)getpid());
         for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
                 if (strcmp(argv[1], commands[i].name) == 0)
-                        return commands[i].run(argc - 1, argv + 1);
+                        return gbx_process_finish("gbx-sandbox", commands[i].run(argc - 1, argv + 1));
         if (argc == 2 && strcmp(argv[1], "--help") == 0) {
                 (void)fputs(usage, stdout);
-                return GBX_EXIT_DONE;
+                return gbx_process_finish("gbx-sandbox", GBX_EXIT_DONE);
         }
         (void)fputs(usage, stderr);
         return GBX_EXIT_USAGE;

@@ -44,8 +44,6 @@ static int make_listener(const char *path, struct gbx_error *err) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         gbx_auto(gbx_close_fd) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
         struct stat status;
-        mode_t mask;
-        int r;
 
         if (fd < 0)
                 return gbx_fail_errno(err, "cannot make a socket");
@@ -57,10 +55,8 @@ static int make_listener(const char *path, struct gbx_error *err) {
         if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) &&
             connect(fd, (struct sockaddr *)&address, sizeof address) < 0 && errno == ECONNREFUSED)
                 (void)unlink(path);
-        mask = umask(0177);
-        r = bind(fd, (struct sockaddr *)&address, sizeof address);
-        (void)umask(mask);
-        if (r < 0 || listen(fd, BACKLOG) < 0)
+        /* The socket file gets the mode that its socket has (and that the umask leaves). */
+        if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, BACKLOG) < 0)
                 return gbx_fail_errno(err, "--socket: cannot listen on '%s'", path);
         return gbx_take_fd(&fd);
 }
@@ -365,7 +361,6 @@ int gbx_pool(const char *spec_path, const char *path, int listener, unsigned siz
                 pool.listener = r;
         }
         if (r >= 0) {
-                (void)signal(SIGPIPE, SIG_IGN);
                 r = keep_pool(&pool, size, &err);
         }
         (void)fprintf(stderr, "gbx-sandbox: %s\n", err.message);

@@ -10,7 +10,7 @@
 #define GBX_RUN_NOTHING                                                                                                \
         {                                                                                                              \
                 .root = -1, .landlock = -1, .network = -1, .init = -1, .init_pidfd = -1, .go = { -1, -1 },             \
-                .channel = { -1, -1 }, .proc_place = -1, .listener = -1, .client = -1                                  \
+                .channel = { -1, -1 }, .proc_place = -1, .listener = -1, .client = -1, .control = -1                               \
         }
 
 /* Looks up the profile of run->spec, takes ids, maps the shared page. */

@@ -41,7 +41,7 @@ static bool was_signaled(const struct gbx_outcome *outcome, int *ret_signal) {
 int gbx_result_status(const struct gbx_outcome *outcome) {
         int number;
 
-        if (outcome->limit != GBX_LIMIT_NONE)
+        if (outcome->limit != GBX_LIMIT_NONE || outcome->cancelled)
                 return 128 + SIGKILL;
         return was_signaled(outcome, &number) ? 128 + number : outcome->status;
 }
@@ -52,6 +52,8 @@ static int print_end(const struct gbx_outcome *outcome, struct gbx_buffer *text,
         if (outcome->limit != GBX_LIMIT_NONE)
                 return gbx_buffer_printf(text, err, "\"outcome\":\"limit\",\"exit_code\":null,\"signal\":null,\"limit\":\"%s\"",
                                          limit_names[outcome->limit]);
+        if (outcome->cancelled)
+                return gbx_buffer_append_text(text, "\"outcome\":\"cancelled\",\"exit_code\":null,\"signal\":null,\"limit\":null", err);
         if (was_signaled(outcome, &number))
                 return gbx_buffer_printf(text, err,
                                          "\"outcome\":\"signaled\",\"exit_code\":null,\"signal\":%d,\"limit\":null", number);

@@ -11,6 +11,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
 int gbx_run_clean(struct gbx_run *run, struct gbx_guard *guard, int result, struct gbx_error *err) {
         gbx_stage("ended");
@@ -30,6 +31,16 @@ static int write_result(const struct gbx_run *run, const struct gbx_outcome *out
         return r < 0 ? gbx_context(err, r, "result") : 0;
 }
 
+/* Who asked for the run may be killed before the run can see it by the control descriptor, which is looked at from
+ * init's start on; then the launcher is killed too, and the guard cleans up. A thread that waits for us lives as long as
+ * its process. */
+static int follow_parent(struct gbx_run *run, int control_fd, struct gbx_error *err) {
+        run->control = control_fd;
+        if (control_fd >= 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+                return gbx_fail_errno(err, "cannot ask for the parent's death");
+        return 0;
+}
+
 /* A run takes its mounts from the spec alone. */
 static int refuse_later_mounts(const struct gbx_spec *spec, struct gbx_error *err) {
         for (size_t i = 0; i < spec->mount_count; i++)
@@ -38,7 +49,7 @@ static int refuse_later_mounts(const struct gbx_spec *spec, struct gbx_error *er
         return 0;
 }
 
-int gbx_run(const char *spec_path, int result_fd) {
+int gbx_run(const char *spec_path, int result_fd, int control_fd) {
         static struct gbx_run run = GBX_RUN_NOTHING;
         static struct gbx_guard guard = { .pid = -1 };
         static struct gbx_outcome outcome;
@@ -52,6 +63,8 @@ int gbx_run(const char *spec_path, int result_fd) {
                 r = refuse_later_mounts(&run.spec, &err);
         if (r == 0)
                 r = gbx_prepare_begin(&run, &err);
+        if (r == 0)
+                r = follow_parent(&run, control_fd, &err);
         gbx_stage("parsed");
         if (r == 0)
                 r = gbx_prepare_launch(&run, &guard, &started_us, &err);

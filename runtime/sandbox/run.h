@@ -81,6 +81,7 @@ struct gbx_run {
 
         struct gbx_order *order;  /* shared with init; NULL unless the run is a pool's */
         int client;               /* a pool's: the connection of who gave the order; -1 otherwise */
+        int control;              /* readable, or without another end: the run is to be ended; -1: none */
         bool late_confinement;    /* a pool's: the order brings mounts that Landlock must know of */
 };
 
@@ -89,8 +90,10 @@ struct gbx_guard;
 /* When init has gone: removes the cgroups, lets the guard go. Passes `result` on, or its own failure. */
 int gbx_run_clean(struct gbx_run *run, struct gbx_guard *guard, int result, struct gbx_error *err);
 
-/* Prepares and runs to the end; `result_fd` -1: no result is written. Returns the launcher's exit status. */
-int gbx_run(const char *spec_path, int result_fd);
+/* Prepares and runs to the end; `result_fd` -1: no result is written. `control_fd` (-1: none) is a pipe whose other end
+ * is with who asked for the run: the run ends as "cancelled" when that is closed or written to, and with its parent.
+ * Returns the launcher's exit status. */
+int gbx_run(const char *spec_path, int result_fd, int control_fd);
 
 static inline bool gbx_layer_off(const struct gbx_spec *spec, enum gbx_layer layer) {
 #ifdef GBX_TEST_SWITCHES

@@ -25,6 +25,7 @@ enum watched {
         WATCH_PIDS,
         WATCH_CONNECTS,
         WATCH_CLIENT,
+        WATCH_CONTROL,
         WATCH_COUNT,
 };
 
@@ -133,6 +134,11 @@ static void handle(struct supervision *supervision) {
                 supervision->watched[WATCH_CLIENT].fd = -1;
                 end_run(supervision, GBX_LIMIT_NONE);
         }
+        if (watched[WATCH_CONTROL].revents) {
+                supervision->watched[WATCH_CONTROL].fd = -1;
+                supervision->outcome->cancelled |= !supervision->killed;
+                end_run(supervision, GBX_LIMIT_NONE);
+        }
         if (now >= supervision->started_us + supervision->run->spec.limits.wall_ms * 1000)
                 end_run(supervision, GBX_LIMIT_WALL);
         check_cpu(supervision, now);
@@ -172,7 +178,7 @@ static void conclude(struct supervision *supervision) {
         outcome->code = shared->job_code;
         outcome->status = shared->job_status;
         gbx_cgroup_usage(&supervision->run->cgroup, &outcome->cgroup);
-        if (outcome->limit != GBX_LIMIT_NONE)
+        if (outcome->limit != GBX_LIMIT_NONE || outcome->cancelled)
                 return;
         if (outcome->cgroup.oom_kills > 0 && !(outcome->ended && outcome->code == CLD_EXITED && outcome->status == 0))
                 outcome->limit = GBX_LIMIT_MEMORY;
@@ -208,6 +214,7 @@ int gbx_supervise(struct gbx_run *run, struct gbx_guard *guard, uint64_t started
         supervision.connects.socket = run->spec.notify_connect_fd;
         supervision.watched[WATCH_CONNECTS] = (struct pollfd){ .fd = run->spec.notify_connect_fd, .events = POLLIN };
         supervision.watched[WATCH_CLIENT] = (struct pollfd){ .fd = run->client };
+        supervision.watched[WATCH_CONTROL] = (struct pollfd){ .fd = run->control, .events = POLLIN };
         *ret = (struct gbx_outcome){};
         r = watch(&supervision, err);
         if (r < 0)

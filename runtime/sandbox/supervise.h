@@ -3,8 +3,8 @@
  *
  * Waits for init; answers the system calls that the filter reports; keeps the
  * wall clock, the processor time, the refused forks and the flood limit; and
- * ends the run, by killing init, when one of them is reached or the guard is
- * gone. Needs no capability.
+ * ends the run, by killing init, when one of them is reached, when the guard
+ * is gone, and when who asked for it has gone or wants no more of it. Needs no capability.
  */
 #pragma once
 
@@ -26,6 +26,7 @@ enum gbx_limit {
 
 struct gbx_outcome {
         enum gbx_limit limit;
+        bool cancelled;    /* by the control descriptor */
         bool profile_kill; /* a reported system call that the profile answers with the run's end */
         bool ended;        /* the job itself ended; code and status are as in waitid(2) */
         int code, status;

@@ -8,6 +8,7 @@
  */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "gateway/log/witness/confine.h"
 #include "gateway/log/witness/witness.h"
@@ -241,6 +242,8 @@ int main(int argc, char **argv) {
         struct gbx_error err = {};
         int r;
 
+        if (gbx_process_begin("gbx-witness", GBX_PROCESS_OPEN_FILES) < 0)
+                return GBX_EXIT_FAILED;
         if (argc == 4 && strcmp(argv[1], "keygen") == 0) {
                 r = keygen(argv[2], argv[3], &err);
         } else if (argc > 2 && strcmp(argv[1], "serve") == 0) {
@@ -253,5 +256,5 @@ int main(int argc, char **argv) {
         }
         if (r < 0)
                 (void)fprintf(stderr, "gbx-witness: %s\n", err.message);
-        return (int)gbx_error_exit_code(r);
+        return gbx_process_finish("gbx-witness", (int)gbx_error_exit_code(r));
 }

@@ -69,7 +69,8 @@ static int make_parents(int directory, const char *path, struct gbx_error *err) 
 
                 *slash = '\0';
                 if (gbx_log_io.mkdir(directory, copy, 0755) == 0)
-                        r = gbx_log_flush_parent(directory, copy, err);
+                        r = fchmodat(directory, copy, 0755, 0) < 0 ? gbx_fail_errno(err, "cannot set the mode of '%s'", copy)
+                                                                   : gbx_log_flush_parent(directory, copy, err);
                 else if (errno != EEXIST)
                         r = gbx_fail_errno(err, "cannot create directory '%s'", copy);
                 *slash = '/';
@@ -90,7 +91,7 @@ static int write_scratch(int directory, const char *scratch, const void *data, s
         r = gbx_log_write(fd, data, size, 0, err);
         if (r < 0)
                 return r;
-        if (gbx_log_io.fsync(fd) < 0)
+        if (fchmod(fd, mode) < 0 || gbx_log_io.fsync(fd) < 0)
                 return gbx_fail_errno(err, "cannot flush '%s'", scratch);
         return 0;
 }

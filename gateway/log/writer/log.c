@@ -8,6 +8,7 @@
 
 #include <openssl/crypto.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -161,7 +162,7 @@ int gbx_log_create(int directory, const char *path, const char *origin, const st
 
         if (r < 0)
                 return r;
-        if (gbx_log_io.mkdir(directory, path, 0755) < 0 && errno != EEXIST)
+        if (gbx_log_io.mkdir(directory, path, 0755) == 0 ? fchmodat(directory, path, 0755, 0) < 0 : errno != EEXIST)
                 return gbx_fail_errno(err, "cannot create the log's directory '%s'", path);
         log = gbx_open_directory(directory, path, err);
         if (log < 0)

@@ -5,6 +5,7 @@
  * it has another. Called by gbx-sandbox (image_digest.h).
  */
 #include "base/crypto.h"
+#include "base/process.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,8 @@ int main(int argc, char **argv) {
         uint8_t wanted[GBX_SHA256_SIZE], found[GBX_SHA256_SIZE];
         struct gbx_error err = {};
 
+        if (gbx_process_begin("gbx-image-digest", GBX_PROCESS_OPEN_FILES) < 0)
+                return GBX_EXIT_FAILED;
         if (argc != 2 || gbx_sha256_parse(argv[1], wanted, &err) < 0) {
                 fprintf(stderr, "usage: gbx-image-digest sha256:DIGITS < FILE\n");
                 return GBX_EXIT_USAGE;
