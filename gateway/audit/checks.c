@@ -36,6 +36,21 @@ static const char *detail(const struct gbx_replay_state *state, const char *fiel
         return text ? text : "";
 }
 
+/* --- when ----------------------------------------------------------------------- */
+
+static int check_time(struct gbx_replay_state *state, struct gbx_error *err) {
+        char what[160];
+        int r = gbx_entry_times_follow(&state->times, state->entry, what, sizeof what);
+
+        if (r == GBX_ENTRY_TIME_FAULT)
+                return gbx_replay_diverge(state, err, "%s", what);
+        if (r == GBX_ENTRY_GAP_NOTE &&
+            json_array_append_new(state->report->notes, json_pack("{s:I, s:s, s:s}", "entry", (json_int_t)state->index, "action",
+                                                                  state->action, "what", what)) < 0)
+                return gbx_fail_memory(err);
+        return 0;
+}
+
 /* --- who ------------------------------------------------------------------------ */
 
 /* Actions that people do, and the command whose authorisation they need. */
@@ -292,8 +307,10 @@ static const struct {
 };
 
 int gbx_replay_check(struct gbx_replay_state *state, struct gbx_error *err) {
-        int r = check_actor(state, err);
+        int r = check_time(state, err);
 
+        if (r >= 0)
+                r = check_actor(state, err);
         if (r >= 0)
                 r = check_transition(state, err);
         for (size_t i = 0; i < gbx_array_size(checks) && r >= 0; i++)

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "gateway/audit/replay.h"
+#include "gateway/log/format/entry_time.h"
 
 struct gbx_replay_state {
         struct gbx_site *site; /* objects are read from it */
@@ -11,6 +12,7 @@ struct gbx_replay_state {
         uint64_t index;
         const json_t *entry;
         const char *action;
+        struct gbx_entry_times times; /* of the entries so far */
 };
 
 /* Checks the entry; divergences go into the report, errors are failures of the replay itself. */

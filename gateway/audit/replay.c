@@ -14,6 +14,7 @@
 
 void gbx_replay_free(struct gbx_replay *replay) {
         json_decref(replay->divergences);
+        json_decref(replay->notes);
         *replay = (struct gbx_replay){};
 }
 
@@ -37,7 +38,7 @@ static int visit(void *context, uint64_t index, const void *data, size_t size, s
 }
 
 int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_error *err) {
-        gbx_auto(gbx_replay_free) struct gbx_replay report = { .divergences = json_array() };
+        gbx_auto(gbx_replay_free) struct gbx_replay report = { .divergences = json_array(), .notes = json_array() };
         gbx_auto(gbx_view_closep) sqlite3 *view = NULL;
         struct gbx_replay_state state = { .site = site, .report = &report };
         uint8_t expected[GBX_SHA256_SIZE], found[GBX_SHA256_SIZE];

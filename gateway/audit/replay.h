@@ -8,6 +8,7 @@
  *   - does an approval's signature match its statement and the reviewer's key of that moment?
  *   - does policy/decision.h give the recorded verdict for the recorded request, and is the request what the view
  *     said at that moment (policy in force, datasets, approvals)?
+ *   - does its time follow that of the entry before (format/entry_time.h)?
  *   - is the transition legal (a run starts only if allowed, a release needs the gate's or a reviewer's yes, …)?
  *
  * Then it compares the view so built with the site's. What replay cannot
@@ -26,6 +27,7 @@ struct gbx_replay {
         uint64_t signatures; /* checked again */
         bool view_equal;     /* the site's view is what the log says */
         json_t *divergences; /* array of {"entry":…,"action":…,"what":…} */
+        json_t *notes;       /* the same form: what is worth a look and no fault, as long stretches without an entry */
 };
 
 int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_error *err);

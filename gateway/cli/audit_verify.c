@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "gateway/cli/audit.h"
 #include "gateway/cli/table.h"
+#include "gateway/log/format/entry_time.h"
 #include "gateway/log/format/proof.h"
 #include "gateway/log/format/tile.h"
 #include "gateway/log/verify/verify.h"
@@ -116,6 +117,21 @@ static void show_progress(void *context, uint64_t done, uint64_t total) {
         gbx_cli_progress(context, "verifying", total ? (double)done / (double)total : 1);
 }
 
+/* Whether the times of the entries follow one another (gateway/log/format/entry_time.h). */
+struct times {
+        struct gbx_entry_times walk;
+        json_t *notes; /* array of {"entry":…,"what":…} */
+};
+
+static void see_time(void *context, uint64_t index, const void *data, size_t size) {
+        gbx_auto(gbx_json_freep) json_t *entry = json_loadb(data, size, 0, NULL); /* another's log may hold other entries */
+        struct times *times = context;
+        char what[160];
+
+        if (entry && gbx_entry_times_follow(&times->walk, entry, what, sizeof what) != 0)
+                (void)json_array_append_new(times->notes, json_pack("{s:I, s:s}", "entry", (json_int_t)index, "what", what));
+}
+
 static json_t *report_json(const struct gbx_verify_report *report, int result, const struct gbx_error *err) {
         char root[GBX_SHA256_TEXT_SIZE];
         json_t *json;
@@ -138,7 +154,9 @@ static json_t *report_json(const struct gbx_verify_report *report, int result, c
         return json;
 }
 
-static void print_report(struct gbx_cli *cli, const struct gbx_verify_report *report, size_t anchors) {
+static void print_report(struct gbx_cli *cli, const struct gbx_verify_report *report, size_t anchors, const json_t *notes) {
+        const json_t *note;
+        size_t place;
         char root[2 * GBX_SHA256_SIZE + 1];
 
         gbx_hex_encode(report->checkpoint.root.bytes, GBX_SHA256_SIZE, root);
@@ -151,6 +169,9 @@ static void print_report(struct gbx_cli *cli, const struct gbx_verify_report *re
                        report->witnesses.witnesses);
         if (gbx_cli_option(cli, "anchor"))
                 printf("  %zu anchor receipt%s, found again in the chain\n", anchors, anchors == 1 ? "" : "s");
+        json_array_foreach(notes, place, note)
+                printf("  note: entry %lld: %s\n", (long long)json_integer_value(json_object_get(note, "entry")),
+                       json_string_value(json_object_get(note, "what")));
 }
 
 /* The audit itself is an action: recorded where the log is the site's own. */
@@ -175,10 +196,14 @@ int gbx_audit_verify(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) char *path = NULL;
         gbx_auto(gbx_free_pointer) struct gbx_witness_policy *policy = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer against = {};
+        gbx_auto(gbx_json_freep) json_t *notes = json_array();
+        struct times times = { .notes = notes };
         struct gbx_verify_options options = {
                 .origin = gbx_cli_option(cli, "origin"),
                 .progress = show_progress,
                 .progress_context = cli,
+                .entry = see_time,
+                .entry_context = &times,
         };
         struct gbx_verify_report report = {};
         struct gbx_error ignored = {};
@@ -210,11 +235,14 @@ int gbx_audit_verify(struct gbx_cli *cli, struct gbx_error *err) {
                         return recorded;
         }
         if (cli->json && (r == 0 || r == -EBADMSG)) {
-                gbx_cli_print_json(report_json(&report, r, err));
+                json_t *json = report_json(&report, r, err);
+
+                (void)json_object_set(json, "notes", notes);
+                gbx_cli_print_json(json);
                 return r == 0 ? GBX_EXIT_DONE : GBX_EXIT_INTEGRITY;
         }
         if (r == 0)
-                print_report(cli, &report, anchors);
+                print_report(cli, &report, anchors, notes);
         return r;
 }
 

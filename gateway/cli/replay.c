@@ -41,13 +41,16 @@ static void print(const struct gbx_cli *cli, const struct gbx_replay *replay) {
         json_t *item;
 
         if (cli->json) {
-                gbx_cli_print_json(json_pack("{s:I, s:I, s:I, s:b, s:O}", "entries", (json_int_t)replay->entries, "decisions",
+                gbx_cli_print_json(json_pack("{s:I, s:I, s:I, s:b, s:O, s:O}", "entries", (json_int_t)replay->entries, "decisions",
                                              (json_int_t)replay->decisions, "signatures", (json_int_t)replay->signatures, "view_equal",
-                                             replay->view_equal, "divergences", replay->divergences));
+                                             replay->view_equal, "divergences", replay->divergences, "notes", replay->notes));
                 return;
         }
         json_array_foreach(replay->divergences, index, item)
                 printf("entry %lld (%s): %s\n", (long long)json_integer_value(json_object_get(item, "entry")),
+                       json_string_value(json_object_get(item, "action")), json_string_value(json_object_get(item, "what")));
+        json_array_foreach(replay->notes, index, item)
+                printf("note: entry %lld (%s): %s\n", (long long)json_integer_value(json_object_get(item, "entry")),
                        json_string_value(json_object_get(item, "action")), json_string_value(json_object_get(item, "what")));
         printf("%llu entries replayed: %llu decisions made again, %llu signatures checked, %zu divergences; the view %s\n",
                (unsigned long long)replay->entries, (unsigned long long)replay->decisions, (unsigned long long)replay->signatures,

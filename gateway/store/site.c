@@ -184,36 +184,43 @@ int gbx_site_rebuild(struct gbx_site *site, uint64_t *ret_entries, bool *ret_equ
 
 /* --- recording ------------------------------------------------------------------ */
 
+/* Appends an entry that is complete and applies it to the view. */
+static int append(struct gbx_site *site, const json_t *json, const char *action, uint64_t *ret_index, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer entry = {};
+        uint64_t index;
+        int r = gbx_entry_format(json, &entry, err);
+
+        if (r < 0)
+                return gbx_context(err, r, "log entry '%s'", action);
+        r = gbx_log_append(site->log, entry.data, entry.size, &index, err);
+        if (r < 0)
+                return gbx_context(err, r, "nothing was done: the action log cannot take '%s'", action);
+        r = gbx_view_apply(site->view, index, gbx_buffer_text(&entry), entry.size, err);
+        if (r >= 0 && ret_index)
+                *ret_index = index;
+        return r;
+}
+
 int gbx_site_record(struct gbx_site *site, const struct gbx_action *action, uint64_t *ret_index, struct gbx_error *err) {
         gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
-        gbx_auto(gbx_buffer_free) struct gbx_buffer entry = {};
-        gbx_auto(gbx_json_freep) json_t *json = NULL;
-        uint64_t index;
+        gbx_auto(gbx_json_freep) json_t *json = NULL, *step = NULL;
         size_t place;
         const json_t *reason;
-        int r = gbx_entry_new(&json, action->action, action->actor, action->object, action->outcome, gbx_time_now(),
-                              json_incref(action->details), err);
+        int r = gbx_site_lock(site, err);
 
+        if (r < 0)
+                return r;
+        locked = site;
+        r = gbx_entry_new(&json, action->action, action->actor, action->object, action->outcome, gbx_time_now(),
+                          json_incref(action->details), err);
         json_array_foreach(action->reasons, place, reason)
                 if (r >= 0)
                         r = gbx_entry_add_reason(json, json_string_value(reason), err);
         if (r >= 0)
-                r = gbx_entry_format(json, &entry, err);
-        if (r < 0)
-                return gbx_context(err, r, "log entry '%s'", action->action);
-        r = gbx_site_lock(site, err);
-        if (r < 0)
-                return r;
-        locked = site;
-        r = gbx_log_append(site->log, entry.data, entry.size, &index, err);
-        if (r < 0)
-                return gbx_context(err, r, "nothing was done: the action log cannot take '%s'", action->action);
-        r = gbx_view_apply(site->view, index, gbx_buffer_text(&entry), entry.size, err);
-        if (r < 0)
-                return r;
-        if (ret_index)
-                *ret_index = index;
-        return 0;
+                r = gbx_log_time(site->log, gbx_time_now(), json, &step, err);
+        if (r > 0)
+                r = append(site, step, "clock.step", NULL, err);
+        return r < 0 ? gbx_context(err, r, "log entry '%s'", action->action) : append(site, json, action->action, ret_index, err);
 }
 
 int gbx_site_checkpoint(struct gbx_site *site, struct gbx_error *err) {

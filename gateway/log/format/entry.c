@@ -119,7 +119,7 @@ static bool has_type(const json_t *value, enum gbx_entry_type type) {
 /* --- schemas -------------------------------------------------------------- */
 
 static const struct gbx_entry_field envelope[] = {
-        { "action", GBX_ENTRY_NAME, true },  { "actor", GBX_ENTRY_NAME, true },   { "details", GBX_ENTRY_MAP, true },
+        { "action", GBX_ENTRY_NAME, true },  { "actor", GBX_ENTRY_NAME, true },   { "clock", GBX_ENTRY_TIME, false }, { "details", GBX_ENTRY_MAP, true },
         { "object", GBX_ENTRY_TEXT, false }, { "outcome", GBX_ENTRY_NAME, true }, { "reasons", GBX_ENTRY_TEXTS, false },
         { "time", GBX_ENTRY_TIME, true },    { "v", GBX_ENTRY_COUNT, true },      {},
 };

@@ -128,6 +128,9 @@ static const struct gbx_entry_action actions[] = {
         { "witness.cosigned", "a witness cosigned a checkpoint; the object is the witness",
           FIELDS({ "size", COUNT, MUST }, { "signature", TEXT, MAY }) },
 
+        { "clock.step", "the site's clock was set back; times of entries stand still until it has caught up",
+          FIELDS({ "seconds", COUNT, MUST }) },
+
         /* the service */
         { "service.start", "the service started",
           FIELDS({ "version", TEXT, MAY }, { "host", TEXT, MAY }, { "layers", NAMES, MAY }) },

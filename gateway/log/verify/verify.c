@@ -166,6 +166,7 @@ static int check_log(int directory, const char *path, const struct gbx_verify_op
                 .root = report->checkpoint.root,
                 .tree = tree,
                 .report = report,
+                .options = options,
         };
         r = walk_log(walk, options, err);
         if (r == 0 && options->policy)

@@ -28,6 +28,8 @@ struct gbx_verify_options {
         const struct gbx_witness_policy *policy; /* NULL: witnesses are not asked for */
         void (*progress)(void *context, uint64_t done, uint64_t total); /* may be NULL */
         void *progress_context;
+        void (*entry)(void *context, uint64_t index, const void *data, size_t size); /* each good entry; may be NULL */
+        void *entry_context;
 };
 
 struct gbx_verify_report {

@@ -173,6 +173,8 @@ static int walk_bundle(struct gbx_walk *walk, uint64_t end, struct gbx_error *er
                 r = add_hash(walk, &leaf, err);
                 if (r < 0)
                         return r;
+                if (walk->options->entry)
+                        walk->options->entry(walk->options->entry_context, number, entry.data, entry.size);
                 walk->done++;
         }
         if (end < index * GBX_TILE_WIDTH + width)

@@ -22,6 +22,7 @@ struct gbx_walk {
         struct gbx_tree *tree; /* the stored tiles, to find out which of two different hashes is the signed one */
         struct gbx_walk_level levels[GBX_TILE_LEVELS];
         struct gbx_verify_report *report;
+        const struct gbx_verify_options *options;
 };
 
 /* Recomputes everything from the entries [walk->done, end) and compares; `end` is at most walk->size. */

@@ -30,8 +30,10 @@
 #include "base/crypto.h"
 #include "base/error.h"
 #include "gateway/log/format/checkpoint.h"
+#include "gateway/log/format/entry_time.h"
 #include "gateway/log/format/note_key.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,6 +94,11 @@ static inline int gbx_log_read(struct gbx_log *log, uint64_t index, struct gbx_b
  * and is returned; a negative one is an error. */
 typedef int gbx_log_visit(void *context, uint64_t index, const void *data, size_t size, struct gbx_error *err);
 int gbx_log_each(struct gbx_log *log, uint64_t first, gbx_log_visit *visit, void *context, struct gbx_error *err);
+
+/* Gives an entry that is about to be appended its time, when the clock reads `now` (format/entry_time.h): never before
+ * that of the log's last entry. The caller keeps others from appending in between, and reads the clock when it has
+ * done so. 0: done. GBX_ENTRY_STEPPED: append `ret_step`, which the caller owns, first. */
+int gbx_log_time(struct gbx_log *log, int64_t now, json_t *entry, json_t **ret_step, struct gbx_error *err);
 
 /* The key that verifies the log's checkpoints; lives as long as the log. */
 const struct gbx_note_verifier *gbx_log_verifier(const struct gbx_log *log);

@@ -1,5 +1,7 @@
 /* Reading entries, of the tree and of the journal alike; none is given out unproven. */
 #include "base/cleanup.h"
+#include "base/json.h"
+#include "gateway/log/format/entry.h"
 #include "gateway/log/writer/log_internal.h"
 
 #include <fcntl.h>
@@ -92,4 +94,23 @@ int gbx_log_each(struct gbx_log *log, uint64_t first, gbx_log_visit *visit, void
                         r = visit(context, first, entry.data, entry.size, err);
         }
         return r;
+}
+
+int gbx_log_time(struct gbx_log *log, int64_t now, json_t *entry, json_t **ret_step, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        gbx_auto(gbx_json_freep) json_t *last = NULL;
+        struct gbx_entry_times times = {};
+        uint64_t size = gbx_log_size(log);
+        char ignored[160];
+        int r = 0;
+
+        if (size > 0) {
+                r = gbx_log_read_proven(log, size - 1, &text, err);
+                if (r == 0)
+                        r = gbx_entry_parse(text.data, text.size, &last, err);
+                if (r < 0)
+                        return gbx_context(err, r == -EINVAL ? -EBADMSG : r, "the log's last entry");
+                (void)gbx_entry_times_follow(&times, last, ignored, sizeof ignored);
+        }
+        return gbx_entry_set_time(entry, &times, now, ret_step, err);
 }
