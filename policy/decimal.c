@@ -38,6 +38,90 @@ int gbx_decimal_parse(const char *text, struct gbx_decimal *ret, struct gbx_erro
         return 0;
 }
 
+/* An exponent of up to four digits; its end in `*at`. */
+static bool read_exponent(const char **at, int *ret) {
+        const char *digits = *at + 1 + ((*at)[1] == '+' || (*at)[1] == '-');
+        size_t count = strspn(digits, "0123456789"), zeros = strspn(digits, "0");
+        int value = 0;
+
+        if (count == 0 || count - zeros > 4)
+                return false;
+        for (size_t i = zeros; i < count; i++)
+                value = value * 10 + (digits[i] - '0');
+        *ret = (*at)[1] == '-' ? -value : value;
+        *at = digits + count;
+        return true;
+}
+
+/* Digits of a number on their way into a mantissa: the first 18 that matter, and whether any other was not 0. */
+struct digits {
+        int64_t mantissa;
+        int significant; /* in the mantissa, without leading zeros */
+        int point;       /* value = mantissa * 10^point */
+        bool cut;
+};
+
+static void add_digit(struct digits *digits, int digit, bool fraction) {
+        if (digits->significant < GBX_DECIMAL_MAX_DIGITS) {
+                digits->mantissa = digits->mantissa * 10 + digit;
+                digits->significant += digits->significant || digit;
+                digits->point -= fraction;
+        } else {
+                digits->cut |= digit != 0;
+                digits->point += !fraction;
+        }
+}
+
+/* Brings the value into a decimal's range. A digit that was cut makes a last 0 or 5 a 1 or 6: no value comes to lie on
+ * a multiple of a coarser unit, or half-way between two, that did not lie there. */
+static bool settle(struct digits *digits) {
+        for (; digits->point < 0 && digits->mantissa % 10 == 0 && !digits->cut; digits->point++)
+                digits->mantissa /= 10;
+        for (; digits->point < -GBX_DECIMAL_MAX_DIGITS && digits->mantissa; digits->point++) {
+                digits->cut |= digits->mantissa % 10 != 0;
+                digits->mantissa /= 10;
+        }
+        if (digits->point < -GBX_DECIMAL_MAX_DIGITS) /* nothing is left of it */
+                digits->point = -GBX_DECIMAL_MAX_DIGITS;
+        for (; digits->point > 0 && digits->mantissa; digits->point--) {
+                if (++digits->significant > GBX_DECIMAL_MAX_DIGITS)
+                        return false;
+                digits->mantissa *= 10;
+        }
+        if (digits->mantissa == 0 && !digits->cut)
+                digits->point = 0;
+        if (digits->cut && digits->point == 0) /* more than 18 digits before the point */
+                return false;
+        digits->mantissa += digits->cut && digits->mantissa % 5 == 0;
+        return true;
+}
+
+int gbx_decimal_read(const char *text, struct gbx_decimal *ret, bool *ret_cut, struct gbx_error *err) {
+        const char *at = text + (*text == '-');
+        struct digits digits = {};
+        size_t count = 0;
+        int exponent = 0;
+
+        for (; *at >= '0' && *at <= '9'; at++, count++)
+                add_digit(&digits, *at - '0', false);
+        if (*at == '.') {
+                const char *point = at++;
+
+                for (; *at >= '0' && *at <= '9'; at++, count++)
+                        add_digit(&digits, *at - '0', true);
+                if (at == point + 1)
+                        count = 0;
+        }
+        if (count == 0 || ((*at == 'e' || *at == 'E') && !read_exponent(&at, &exponent)) || *at)
+                return gbx_fail(err, -EINVAL, "'%.40s' is not a number such as 12, -0.05 or 1e-3", text);
+        digits.point += exponent;
+        if (!settle(&digits))
+                return gbx_fail(err, -EINVAL, "'%.40s' has more than %d digits", text, GBX_DECIMAL_MAX_DIGITS);
+        *ret = (struct gbx_decimal){ *text == '-' ? -digits.mantissa : digits.mantissa, (unsigned)-digits.point };
+        *ret_cut = digits.cut;
+        return 0;
+}
+
 /* value * 10^(scale - value's scale); the product of two 18-digit numbers fits into 128 bits. */
 static __int128 at_scale(const struct gbx_decimal *value, unsigned scale) {
         return (__int128)value->mantissa * powers[scale - value->scale];

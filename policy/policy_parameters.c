@@ -4,26 +4,31 @@
 #include "base/text.h"
 #include "policy/decimal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The text form of a number in JSON; an empty text for what has none (more digits than a double holds). */
-static void number_text(const json_t *value, char ret[static GBX_DECIMAL_TEXT_SIZE]) {
-        ret[0] = '\0';
+/* A number in JSON, exactly: of a real the shortest text that is read back as the same number, which is what the job
+ * gets. False for one that has more digits than a decimal. */
+static bool read_number(const json_t *value, struct gbx_decimal *ret) {
+        char text[GBX_DECIMAL_TEXT_SIZE];
+        bool cut;
+
         if (json_is_integer(value))
-                (void)snprintf(ret, GBX_DECIMAL_TEXT_SIZE, "%lld", (long long)json_integer_value(value));
-        else if (fabs(json_real_value(value)) < 1e15) /* NaN compares false */
-                (void)snprintf(ret, GBX_DECIMAL_TEXT_SIZE, "%.*f", 9, json_real_value(value));
+                (void)snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
+        else
+                for (int digits = 15; digits <= 17; digits++) {
+                        (void)snprintf(text, sizeof text, "%.*g", digits, json_real_value(value));
+                        if (strtod(text, NULL) >= json_real_value(value) && strtod(text, NULL) <= json_real_value(value))
+                                break;
+                }
+        return gbx_decimal_read(text, ret, &cut, NULL) >= 0 && !cut;
 }
 
 static bool number_allowed(const struct gbx_policy_parameter *parameter, const json_t *value) {
-        char text[GBX_DECIMAL_TEXT_SIZE];
         struct gbx_decimal number, bound;
         bool listed = parameter->values.count == 0;
 
-        number_text(value, text);
-        if (gbx_decimal_parse(text, &number, NULL) < 0)
+        if (!read_number(value, &number))
                 return false;
         for (size_t i = 0; !listed && i < parameter->values.count; i++)
                 listed = gbx_decimal_parse(parameter->values.items[i], &bound, NULL) >= 0 &&

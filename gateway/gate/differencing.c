@@ -100,7 +100,10 @@ static void collapse(struct groups *groups) {
                 qsort(groups->items, groups->count, sizeof *groups->items, compare_groups);
         for (size_t i = 0; i < groups->count; i++) {
                 if (kept && strcmp(groups->items[kept - 1].key, groups->items[i].key) == 0) {
-                        groups->items[kept - 1].count += groups->items[i].count;
+                        uint64_t *sum = &groups->items[kept - 1].count;
+
+                        if (__builtin_add_overflow(*sum, groups->items[i].count, sum))
+                                *sum = UINT64_MAX; /* never a small number out of large ones */
                         free(groups->items[i].key);
                 } else
                         groups->items[kept++] = groups->items[i];

@@ -36,6 +36,29 @@ static int store(const struct cell *cell, struct gbx_grid_cell *target, const ch
         return size ? gbx_buffer_append(buffer, text, size, cell->inspection->err) : 0;
 }
 
+/* --- content ----------------------------------------------------------------------- */
+
+struct scanning {
+        const struct cell *cell;
+        int result;
+};
+
+static int report(const struct gbx_scan_match *match, void *userdata) {
+        struct scanning *scanning = userdata;
+
+        scanning->result = FIND(scanning->cell, "content-scan", match->severity, "rule '%s' matches %zu bytes", match->rule,
+                                match->length);
+        return scanning->result < 0;
+}
+
+/* Looks for personal data in what would leave. */
+static int scan_text(const struct cell *cell, const char *text, size_t size) {
+        struct scanning scanning = { cell, 0 };
+        int r = gbx_scan(cell->inspection->scan, text, size, report, &scanning, cell->inspection->err);
+
+        return r < 0 ? r : scanning.result;
+}
+
 /* --- numbers ----------------------------------------------------------------------- */
 
 static int check_count(const struct cell *cell, const struct gbx_decimal *count) {
@@ -51,27 +74,32 @@ static int check_count(const struct cell *cell, const struct gbx_decimal *count)
 
 static int add_number(const struct cell *cell, struct gbx_grid_cell *target) {
         struct gbx_decimal value, rounded;
+        const struct gbx_decimal *unit = &cell->column->unit;
         char text[NUMBER_MAX], canonical[GBX_DECIMAL_TEXT_SIZE];
+        bool cut;
         int r = 0;
 
         if (cell->size >= sizeof text)
                 return REFUSE(cell, "cell-type", "%zu bytes are no number", cell->size);
         memcpy(text, cell->text, cell->size);
         text[cell->size] = '\0';
-        if (strlen(text) != cell->size || gbx_decimal_parse(text, &value, NULL) < 0)
-                return REFUSE(cell, "cell-type", "not a plain decimal number of at most %d digits", GBX_DECIMAL_MAX_DIGITS);
+        if (strlen(text) != cell->size || gbx_decimal_read(text, &value, &cut, NULL) < 0)
+                return REFUSE(cell, "cell-type", "not a decimal number of at most %d digits before its point", GBX_DECIMAL_MAX_DIGITS);
         if (cell->column->declared->type == GBX_TYPE_INTEGER && value.scale)
                 return REFUSE(cell, "cell-type", "not an integer");
         if (cell->column->declared->role == GBX_COLUMN_COUNT)
                 r = check_count(cell, &value); /* before it is rounded */
-        if (r < 0 || cell->column->unit.mantissa == 0) /* a decimal without a unit: a finding already */
+        if (r < 0 || unit->mantissa == 0) /* a decimal without a unit: a finding already */
                 return r;
-        if (gbx_decimal_round(&value, &cell->column->unit, &rounded, NULL) < 0)
+        if (cut && unit->scale >= value.scale)
+                return REFUSE(cell, "cell-type", "more digits than can be rounded to its unit");
+        if (gbx_decimal_round(&value, unit, &rounded, NULL) < 0)
                 return REFUSE(cell, "cell-type", "too large for its unit");
-        if (gbx_decimal_compare(&value, &rounded) != 0)
+        if (cut || gbx_decimal_compare(&value, &rounded) != 0)
                 cell->column->dropped++;
         gbx_decimal_text(&rounded, canonical);
-        return store(cell, target, canonical, strlen(canonical));
+        r = scan_text(cell, canonical, strlen(canonical)); /* 1.3e10 and 13000000000 leave as the same */
+        return r < 0 ? r : store(cell, target, canonical, strlen(canonical));
 }
 
 /* --- texts -------------------------------------------------------------------------- */
@@ -168,31 +196,11 @@ static int add_word(const struct cell *cell, struct gbx_grid_cell *target) {
         return store(cell, target, cell->text, cell->size);
 }
 
-struct scanning {
-        const struct cell *cell;
-        int result;
-};
-
-static int report(const struct gbx_scan_match *match, void *userdata) {
-        struct scanning *scanning = userdata;
-
-        scanning->result = FIND(scanning->cell, "content-scan", match->severity, "rule '%s' matches %zu bytes", match->rule,
-                                match->length);
-        return scanning->result < 0;
-}
-
-static int scan_cell(const struct cell *cell) {
-        struct scanning scanning = { cell, 0 };
-        int r = gbx_scan(cell->inspection->scan, cell->text, cell->size, report, &scanning, cell->inspection->err);
-
-        return r < 0 ? r : scanning.result;
-}
-
 int gbx_grid_add_cell(struct gbx_inspection *inspection, struct gbx_grid *grid, size_t column, uint64_t row,
                       const char *text, size_t size) {
         struct gbx_grid_cell *target = grid->cells + (size_t)(row - 1) * grid->column_count + column;
         struct cell cell = { inspection, grid, grid->columns + column, row, text, size };
-        int r;
+        int r = 0;
 
         *target = (struct gbx_grid_cell){};
         if (size == 0) {
@@ -200,7 +208,8 @@ int gbx_grid_add_cell(struct gbx_inspection *inspection, struct gbx_grid *grid, 
                         return 0;
                 return FIND(&cell, "minimum-count", GBX_SEVERITY_FAIL, "the count is missing");
         }
-        r = scan_cell(&cell);
+        if (cell.column->declared->type != GBX_TYPE_INTEGER && cell.column->declared->type != GBX_TYPE_DECIMAL)
+                r = scan_text(&cell, text, size);
         if (r < 0)
                 return r;
         switch (cell.column->declared->type) {

@@ -44,7 +44,8 @@ static bool multiple_of(const struct gbx_decimal *a, const struct gbx_decimal *b
         return gbx_decimal_round(a, b, &rounded, NULL) >= 0 && gbx_decimal_compare(a, &rounded) == 0;
 }
 
-/* The coarser of the job's unit and the policy's; the policy's where they do not go together. */
+/* The coarser of the job's unit and the policy's; the policy's where they do not go together, or where the job gave
+ * none. An integer has the unit 1 if nobody gave one. */
 static int settle_unit(struct gbx_inspection *inspection, struct gbx_grid_column *column, bool *unusable) {
         const char *own = column->declared->unit, *given = column->allowed ? column->allowed->unit : NULL;
         struct gbx_decimal policy_unit, one = { 1, 0 };
@@ -62,7 +63,7 @@ static int settle_unit(struct gbx_inspection *inspection, struct gbx_grid_column
                 r = gbx_decimal_parse(own, &column->unit, inspection->err);
         if (r >= 0 && given) {
                 r = gbx_decimal_parse(given, &policy_unit, inspection->err);
-                if (r >= 0 && !multiple_of(&column->unit, &policy_unit))
+                if (r >= 0 && ((!own && column->declared->type == GBX_TYPE_DECIMAL) || !multiple_of(&column->unit, &policy_unit)))
                         column->unit = policy_unit;
         }
         if (r < 0)

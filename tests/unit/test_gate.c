@@ -115,6 +115,10 @@ static void test_canonical(void **state) {
                 { "job,n,rate\na,10,1.0\nb,10,0.5\n", "group-disclosure?@1", "job,n,rate\na,10,1.000\nb,10,0.500\n" },
                 { "job,n,rate\na,10,1\nb,10,3.5\n", "", "job,n,rate\na,10,1.000\nb,10,3.500\n" }, /* no shares */
                 { "job,n,rate\n", "no-rows?", "job,n,rate\n" },
+                /* The forms that programs write are read as what they mean, and written in one. */
+                { "job,n,rate\na,1e+05,.5\nb,1.2E2,1e-3\nc,30.0,2.5e-1\nd,10,0.1234567890123456789\ne,10,4.9999999999999999999999e-4\n",
+                  "group-disclosure?@5", "job,n,rate\na,100000,0.500\nb,120,0.001\nc,30,0.250\nd,10,0.123\ne,10,0.000\n" },
+                { "job,n,rate\na,9.0,0.25\n", "minimum-count@1", "job,n,rate\na,9,0.250\n" },
                 /* Too few, none, missing. */
                 { "job,n,rate\na,9,0.25\nb,10,0.25\nc,0,0.25\nd,,0.25\n", "minimum-count@1 minimum-count@3 minimum-count@4",
                   "job,n,rate\na,9,0.250\nb,10,0.250\nc,0,0.250\nd,,0.250\n" },
@@ -122,6 +126,8 @@ static void test_canonical(void **state) {
                 { "job,n,rate\n\"\",10,0.25\n,20,0.5\n", "duplicate-key@2", "job,n,rate\n,10,0.250\n,20,0.500\n" },
                 { "job,n,rate\nlonger than 12,10,0.25\n", "cell-length@1", "job,n,rate\nlonger than 12,10,0.250\n" },
                 { "job,n,rate\n13912345678,10,0.25\n", "content-scan@1", "job,n,rate\n13912345678,10,0.250\n" },
+                /* A number that looks like a person's is found in the form in which it would leave. */
+                { "job,n,rate\na,1.3912345678e10,0.25\n", "content-scan@1", "job,n,rate\na,13912345678,0.250\n" },
                 { "job,n,rate\na@bank.cn,10,0.25\n", "content-scan?@1", "job,n,rate\na@bank.cn,10,0.250\n" },
                 { "job,n,rate\na,13912345678,0.25\n", "content-scan@1", "job,n,rate\na,13912345678,0.250\n" },
         };
@@ -147,15 +153,21 @@ static void test_refused_tables(void **state) {
                 { "job,n,rate\nfixed,10,0.25,leak\n", 0, "table-syntax" },
                 { "job,n,rate\nfixed,10,\"0.25\n", 0, "table-syntax" },
                 { "job,n,rate\nfi\0xed,10,0.25\n", 27, "table-syntax" },
-                { "job,n,rate\nfixed,1e1,0.25\n", 0, "cell-type@1" },
-                { "job,n,rate\nfixed,10.0,0.25\n", 0, "cell-type@1" },
+                { "job,n,rate\nfixed,10.5,0.25\n", 0, "cell-type@1" },
+                { "job,n,rate\nfixed,10.00000000000000000001,0.25\n", 0, "cell-type@1" },
+                { "job,n,rate\nfixed,9223372036854775808,0.25\n", 0, "cell-type@1" },
+                { "job,n,rate\nfixed,18446744073709551626,0.25\n", 0, "cell-type@1" }, /* 2^64 + 10 */
+                { "job,n,rate\nfixed,1e20,0.25\n", 0, "cell-type@1" },
+                { "job,n,rate\nfixed,10,1e300\n", 0, "cell-type@1" },
+                { "job,n,rate\nfixed,10,999999999999999999\n", 0, "cell-type@1" }, /* no room for its three decimals */
                 { "job,n,rate\nfixed,-10,0.25\n", 0, "cell-type@1" },
                 { "job,n,rate\nfixed,0x10,0.25\n", 0, "cell-type@1" },
                 { "job,n,rate\nfixed,10,NaN\n", 0, "cell-type@1" },
                 { "job,n,rate\nfixed,10,inf\n", 0, "cell-type@1" },
-                { "job,n,rate\nfixed,10,1e-3\n", 0, "cell-type@1" },
+                { "job,n,rate\nfixed,10,1e\n", 0, "cell-type@1" },
+                { "job,n,rate\nfixed,10,1.\n", 0, "cell-type@1" },
+                { "job,n,rate\nfixed,10,+1\n", 0, "cell-type@1" },
                 { "job,n,rate\nfixed,10, 0.25\n", 0, "cell-type@1" },
-                { "job,n,rate\nfixed,10,0.1234567890123456789\n", 0, "cell-type@1" },
                 { "job,n,rate\nfixed,10,=1+1\n", 0, "cell-type@1" },
                 { "job,n,rate\n=cmd|' /C calc'!A0,10,0.25\n", 0, "cell-formula@1 cell-length@1" },
                 { "job,n,rate\n+1,10,0.25\n", 0, "cell-formula@1" },
@@ -220,6 +232,41 @@ static void test_names_do_not_pass(void **state) {
         assert_string_equal(found, "minimum-count@1");
         assert_string_equal(result.tables[0].name, "table-1.csv");
         assert_string_equal(result.findings.items[0].output, "table-1.csv");
+}
+
+/* The coarser unit holds; a job that gives none gets the policy's. */
+static void test_units(void **state) {
+        static const struct {
+                const char *type, *policy_unit, *own_unit; /* NULL: none */
+                const char *cell, *findings, *expected;    /* NULL: no table */
+        } cases[] = {
+                { "decimal", "0.01", NULL, "0.51", "", "0.51" },    { "decimal", "0.01", NULL, "0.514", "", "0.51" },
+                { "decimal", "0.25", NULL, "0.7", "", "0.75" },     { "decimal", "10", NULL, "14", "", "10" },
+                { "decimal", "1", NULL, "1.6", "", "2" },           { "decimal", "0.01", "0.1", "0.51", "", "0.5" },
+                { "decimal", "0.01", "0.001", "0.514", "", "0.51" }, { "decimal", "0.01", "0.01", "0.514", "", "0.51" },
+                { "decimal", "0.2", "0.5", "0.5", "", "0.4" },      { "decimal", NULL, "0.01", "0.514", "", "0.51" },
+                { "decimal", NULL, NULL, "0.51", "column-unit", NULL },
+                { "decimal", "0.000001", NULL, "0.5", "", "0.500000" },
+                { "integer", NULL, NULL, "17", "", "17" },          { "integer", "5", NULL, "17", "", "15" },
+                { "integer", NULL, "10", "17", "", "20" },          { "integer", "5", "10", "17", "", "20" },
+                { "integer", "10", "5", "17", "", "20" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                char policy[1024], manifest[1024], csv[128], canonical[128];
+
+                (void)snprintf(policy, sizeof policy, HEAD "release:\n  minimum-count: 10\n  columns:\n    - { name: n, type: integer }\n"
+                                                      "    - { name: v, type: %s%s%s }\n", cases[i].type,
+                               cases[i].policy_unit ? ", unit: " : "", cases[i].policy_unit ? cases[i].policy_unit : "");
+                (void)snprintf(manifest, sizeof manifest, "{\"version\":1,\"outputs\":[{\"file\":\"t.csv\",\"kind\":\"table\",\"columns\":["
+                                                          "{\"name\":\"n\",\"type\":\"integer\",\"role\":\"count\"},{\"name\":\"v\",\"type\":\"%s\","
+                                                          "\"role\":\"value\"%s%s%s}]}]}", cases[i].type, cases[i].own_unit ? ",\"unit\":\"" : "",
+                               cases[i].own_unit ? cases[i].own_unit : "", cases[i].own_unit ? "\"" : "");
+                (void)snprintf(csv, sizeof csv, "n,v\n10,%s\n", cases[i].cell);
+                (void)snprintf(canonical, sizeof canonical, "n,v\n10,%s\n", cases[i].expected ? cases[i].expected : "");
+                expect_table(policy, "t.csv", manifest, csv, strlen(csv), cases[i].findings, cases[i].expected ? canonical : NULL);
+        }
 }
 
 static void test_columns(void **state) {
@@ -488,7 +535,7 @@ static void test_lying_reports(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_canonical),   cmocka_unit_test(test_refused_tables), cmocka_unit_test(test_closed_policy),
-                cmocka_unit_test(test_names_do_not_pass), cmocka_unit_test(test_columns), cmocka_unit_test(test_limits),
+                cmocka_unit_test(test_names_do_not_pass), cmocka_unit_test(test_columns), cmocka_unit_test(test_units), cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_many_findings), cmocka_unit_test(test_files),       cmocka_unit_test(test_manifests),
                 cmocka_unit_test(test_report),      cmocka_unit_test(test_lying_reports),
         };

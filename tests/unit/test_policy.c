@@ -323,7 +323,8 @@ static void test_parameters(void **state) {
                                       "  - { name: day, type: date }\n"
                                       "  - { name: all, type: boolean }\n"
                                       "  - { name: note, type: text, max-length: 3 }\n"
-                                      "  - { name: year, type: integer, values: [2024, 2025] }\n";
+                                      "  - { name: year, type: integer, values: [2024, 2025] }\n"
+                                      "  - { name: step, type: decimal, values: [0.1, 2] }\n";
         static const struct {
                 const char *json;
                 int complaints;
@@ -350,6 +351,15 @@ static void test_parameters(void **state) {
                 { "{\"by\":[],\"note\":\"a\\u0000b\"}", 1 },
                 { "{\"by\":[],\"note\":\"a\\nb\"}", 1 },
                 { "{\"by\":[],\"year\":2026}", 1 },
+                { "{\"by\":[],\"step\":0.1}", 0 },
+                { "{\"by\":[],\"step\":1e-1}", 0 },
+                { "{\"by\":[],\"step\":2.0}", 0 },
+                { "{\"by\":[],\"step\":0.10000000000004}", 1 }, /* not what it is when it is rounded */
+                { "{\"by\":[],\"step\":2.0000000000000004}", 1 },
+                { "{\"by\":[],\"rate\":1e-5}", 0 },
+                { "{\"by\":[],\"rate\":1.0000000000000002}", 1 },
+                { "{\"by\":[],\"rate\":-1e-12}", 1 },
+                { "{\"by\":[],\"rate\":1e-300}", 1 }, /* no decimal holds it */
                 { "{\"by\":[],\"sql\":\"x\",\"path\":1}", 2 },
         };
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
@@ -437,6 +447,60 @@ static void test_decimals(void **state) {
         }
 }
 
+/* What programs write, read exactly; and digits that are cut off never change which way a number is rounded. */
+static void test_decimals_as_programs_write_them(void **state) {
+        static const struct {
+                const char *text, *expected; /* NULL: refused; in the fewest decimals */
+                bool cut;
+        } cases[] = {
+                { "12", "12", false }, { "-0.05", "-0.05", false }, { "3.0", "3", false }, { "-3.000", "-3", false }, { ".5", "0.5", false },
+                { "-.5", "-0.5", false }, { "1e+05", "100000", false }, { "1E5", "100000", false }, { "1e5", "100000", false },
+                { "2.5e-3", "0.0025", false }, { "1.50e1", "15", false }, { "0e400", "0", false }, { "-0", "0", false }, { "0.000", "0", false },
+                { "007", "7", false }, { "1e17", "100000000000000000", false }, { "1e18", NULL, false }, { "1e0005", "100000", false },
+                { "123456789012345678", "123456789012345678", false }, { "123456789012345678.00", "123456789012345678", false },
+                { "1234567890123456789", NULL, false }, { "123456789012345678.5", NULL, false }, { "1234567890123456789e-5", "12345678901234.5678", true },
+                { "1e-18", "0.000000000000000001", false }, { "1.2345678901234567e-05", "0.000012345678901234", true },
+                { "1e-19", "0.000000000000000001", true }, { "1e-9999", "0.000000000000000001", true }, { "0.1234567890123456789", "0.123456789012345678", true },
+                { "0.50000000000000000001", "0.500000000000000001", true }, { "0.250000000000000000", "0.25", false },
+                { "", NULL, false }, { "-", NULL, false }, { ".", NULL, false }, { "1.", NULL, false }, { "e5", NULL, false }, { "1e", NULL, false },
+                { "1e+", NULL, false }, { "1e5.0", NULL, false }, { "+1", NULL, false }, { "1_000", NULL, false }, { "1,5", NULL, false },
+                { " 1", NULL, false }, { "1 ", NULL, false }, { "nan", NULL, false }, { "inf", NULL, false }, { "0x10", NULL, false },
+                { "1e99999", NULL, false }, { "--1", NULL, false }, { "1.5.5", NULL, false },
+        };
+        static const struct {
+                const char *text, *unit, *expected;
+        } rounded[] = {
+                { "0.50000000000000000001", "1", "1" }, { "0.5", "1", "0" }, { "1.49999999999999999999", "1", "1" }, { "1.5", "1", "2" },
+                { "2.5000000000000000000000001", "1", "3" }, { "2.5", "1", "2" }, { "0.0000000000000000000001", "0.01", "0.00" },
+                { "0.12500000000000000000009", "0.01", "0.13" }, { "0.125", "0.01", "0.12" }, { "-0.12500000000000000000009", "0.01", "-0.13" },
+                { "1e+05", "1000", "100000" }, { "0.51", "0.01", "0.51" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                struct gbx_decimal value;
+                char text[GBX_DECIMAL_TEXT_SIZE] = "refused";
+                bool cut = false;
+
+                if (gbx_decimal_read(cases[i].text, &value, &cut, NULL) >= 0)
+                        gbx_decimal_text(&value, text);
+                if (strcmp(text, cases[i].expected ? cases[i].expected : "refused") != 0 || cut != cases[i].cut)
+                        fail_msg("'%s' is read as %s%s", cases[i].text, text, cut ? ", cut" : "");
+        }
+        for (size_t i = 0; i < gbx_array_size(rounded); i++) {
+                struct gbx_decimal value, unit, result;
+                char text[GBX_DECIMAL_TEXT_SIZE];
+                bool cut;
+
+                assert_int_equal(gbx_decimal_read(rounded[i].text, &value, &cut, NULL), 0);
+                assert_int_equal(gbx_decimal_parse(rounded[i].unit, &unit, NULL), 0);
+                assert_int_equal(gbx_decimal_round(&value, &unit, &result, NULL), 0);
+                gbx_decimal_text(&result, text);
+                if (strcmp(text, rounded[i].expected) != 0)
+                        fail_msg("'%s' in units of %s becomes %s", rounded[i].text, rounded[i].unit, text);
+        }
+}
+
 /* The reference names every key of the tables: what the reader lists as known is looked for in the manual. */
 static void test_reference_is_complete(void **state) {
         static const char *const sections[] = { "x: 1\n", "approvals: { x: 1 }\n", "limits: { x: 1 }\n", "sandbox: { x: 1 }\n",
@@ -475,6 +539,7 @@ int main(void) {
                 cmocka_unit_test(test_mark_constraints), cmocka_unit_test(test_sandbox), cmocka_unit_test(test_messages),
                 cmocka_unit_test(test_size_limit),      cmocka_unit_test(test_parameters),
                 cmocka_unit_test(test_schema_problems), cmocka_unit_test(test_decimals),
+                cmocka_unit_test(test_decimals_as_programs_write_them),
                 cmocka_unit_test(test_reference_is_complete),
         };
 
