@@ -1,28 +1,29 @@
 /*
  * Who may do what, asked in one place
  *
- * The roles of a principal come from the view, the table of actions from
- * policy/decision.h. Somebody who works on a site's directory without naming a
- * principal is its operator: whoever can read the keys administers the site.
- * Refusals are recorded.
+ * The roles of a principal are a fact of the log (fact.h), the table of actions
+ * is policy/decision.h. What changes something is authorised inside its
+ * transaction (transaction.h); what only reads, by gbx_authorise_read.
  */
 #pragma once
 
 #include "base/error.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 
 #include <jansson.h>
 
-#define GBX_OPERATOR "operator"
+/* The roles (bits of enum gbx_role) of a caller, as they are now. -EKEYREJECTED for unknown or removed users. */
+int gbx_caller_roles(struct gbx_site *site, const struct gbx_caller *caller, unsigned *ret_roles, struct gbx_error *err);
 
-/* The name that goes into the log. */
-static inline const char *gbx_actor(const char *as) { return as ? as : GBX_OPERATOR; }
+/* The roles of a user by name. -EKEYREJECTED for unknown or removed ones. */
+int gbx_user_roles(struct gbx_site *site, const char *name, unsigned *ret_roles, struct gbx_error *err);
 
-/* The roles (bits of enum gbx_role) of a principal; NULL is the operator. -EKEYREJECTED for unknown or removed ones. */
-int gbx_principal_roles(struct gbx_site *site, const char *name, unsigned *ret_roles, struct gbx_error *err);
+/* 0 if the caller may do `action` ("algo submit"), -EKEYREJECTED if not. Records nothing. */
+int gbx_authorise(struct gbx_site *site, const struct gbx_caller *caller, const char *action, struct gbx_error *err);
 
-/* 0 if `name` may do `action` ("algo submit"); -EKEYREJECTED and a log entry if not. */
-int gbx_authorise(struct gbx_site *site, const char *name, const char *action, struct gbx_error *err);
+/* The same for what only reads: waits for no writer, unless the answer is no, which is recorded. */
+int gbx_authorise_read(struct gbx_site *site, const struct gbx_caller *caller, const char *action, struct gbx_error *err);
 
-/* A list of role names (JSON array) as bits, and bits as the text of a request ("analyst,reviewer"). */
+/* A list of role names (JSON array) as bits. */
 int gbx_roles_from_list(const json_t *list, unsigned *ret_roles, struct gbx_error *err);

@@ -78,10 +78,14 @@ int gbx_site_keys_create(int directory, const char *origin, const char *token, j
         return r < 0 ? r : public_keys(directory, keys, origin, ret_details, err);
 }
 
-int gbx_site_keys_open_log(struct gbx_site *site, struct gbx_log **ret, struct gbx_error *err) {
+int gbx_site_keys_open_log(struct gbx_site *site, struct gbx_log **ret, uint8_t ret_seal_key[static GBX_SHA256_SIZE], struct gbx_error *err) {
+        static const char info[] = "glovebox view seal v1";
         gbx_auto(gbx_note_signer_clear) struct gbx_note_signer signer = {};
         int r = load_signer(site->directory, site->origin, &signer, err);
 
+        if (r < 0)
+                return r;
+        r = gbx_hkdf_sha256(signer.seed, sizeof signer.seed, NULL, 0, info, strlen(info), ret_seal_key, GBX_SHA256_SIZE, err);
         if (r < 0)
                 return r;
         r = gbx_log_open(ret, site->directory, "log", site->origin, &signer, NULL, err);

@@ -11,6 +11,7 @@
 
 #include "base/crypto.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "gateway/log/format/note_key.h"
 #include "gateway/store/site.h"
 #include "runtime/vault/age.h"
@@ -23,8 +24,8 @@
 int gbx_site_keys_create(int directory, const char *origin, const char *token, json_t **ret_details,
                          struct gbx_error *err);
 
-/* Opens the action log with its signing key. */
-int gbx_site_keys_open_log(struct gbx_site *site, struct gbx_log **ret, struct gbx_error *err);
+/* Opens the action log with its signing key; the key of the view's seal is derived from it. */
+int gbx_site_keys_open_log(struct gbx_site *site, struct gbx_log **ret, uint8_t ret_seal_key[static GBX_SHA256_SIZE], struct gbx_error *err);
 
 /* The key that verifies the log of the site in `path`. Needs no open site: a damaged log can be examined with it. */
 int gbx_site_log_verifier(const char *path, struct gbx_note_verifier *ret, struct gbx_error *err);

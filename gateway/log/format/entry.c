@@ -119,8 +119,9 @@ static bool has_type(const json_t *value, enum gbx_entry_type type) {
 /* --- schemas -------------------------------------------------------------- */
 
 static const struct gbx_entry_field envelope[] = {
-        { "action", GBX_ENTRY_NAME, true },  { "actor", GBX_ENTRY_NAME, true },   { "clock", GBX_ENTRY_TIME, false }, { "details", GBX_ENTRY_MAP, true },
-        { "object", GBX_ENTRY_TEXT, false }, { "outcome", GBX_ENTRY_NAME, true }, { "reasons", GBX_ENTRY_TEXTS, false },
+        { "action", GBX_ENTRY_NAME, true },  { "actor", GBX_ENTRY_NAME, true },   { "clock", GBX_ENTRY_TIME, false },
+        { "details", GBX_ENTRY_MAP, true },  { "object", GBX_ENTRY_TEXT, false }, { "outcome", GBX_ENTRY_NAME, true },
+        { "proof", GBX_ENTRY_NAME, false },  { "reasons", GBX_ENTRY_TEXTS, false },
         { "time", GBX_ENTRY_TIME, true },    { "v", GBX_ENTRY_COUNT, true },      {},
 };
 
@@ -208,6 +209,10 @@ int gbx_entry_new(json_t **ret, const char *action, const char *actor, const cha
                 return r;
         *ret = gbx_take_ptr(entry);
         return 0;
+}
+
+int gbx_entry_set_proof(json_t *entry, const char *proof, struct gbx_error *err) {
+        return set(entry, "proof", json_string(proof), err);
 }
 
 int gbx_entry_add_reason(json_t *entry, const char *reason, struct gbx_error *err) {

@@ -2,7 +2,7 @@
  * Entries of the action log: canonical JSON, one schema for each action
  *
  *   {"action":"algo.submit","actor":"bank-a","details":{...},"object":"sha256:...",
- *    "outcome":"done","reasons":[...],"time":"2026-11-25T01:57:37Z","v":1}
+ *    "outcome":"done","proof":"peer","reasons":[...],"time":"2026-11-25T01:57:37Z","v":1}
  *
  * Canonical: UTF-8, keys sorted by bytes, no white space, integers only, no
  * duplicate keys; one text for one content. The table in entry_schema.c lists
@@ -63,6 +63,8 @@ const char *gbx_entry_type_name(enum gbx_entry_type type);
  * NULL. Add reasons with gbx_entry_add_reason. */
 int gbx_entry_new(json_t **ret, const char *action, const char *actor, const char *object, const char *outcome,
                   int64_t now, json_t *details, struct gbx_error *err);
+/* How it was proven that the actor acts: "directory", "peer", "signature", "certificate", or "system". */
+int gbx_entry_set_proof(json_t *entry, const char *proof, struct gbx_error *err);
 int gbx_entry_add_reason(json_t *entry, const char *reason, struct gbx_error *err);
 
 /* 0 if the entry follows its action's schema; -EINVAL names the field that does not. */
