@@ -1,8 +1,9 @@
 #include "gateway/algorithm/find.h"
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "gateway/store/objects.h"
-#include "gateway/store/view.h"
+#include "gateway/store/fact.h"
 
 #include <string.h>
 
@@ -10,7 +11,7 @@ int gbx_find_algorithm(struct gbx_site *site, const char *what, json_t **ret_row
         gbx_auto(gbx_json_freep) json_t *rows = NULL;
         json_t *row, *found = NULL;
         size_t index, matches = 0;
-        int r = gbx_view_query(site->view, &rows, err, "SELECT * FROM algorithm ORDER BY seq", NULL);
+        int r = gbx_fact_rows(site, &rows, err, "algorithm", "1", NULL);
 
         if (r < 0)
                 return r;

@@ -7,6 +7,9 @@
 #include "gateway/log/writer/log.h"
 #include "gateway/audit/checks.h"
 #include "gateway/run/plan.h"
+#include "base/json.h"
+#include "gateway/store/fact.h"
+#include "gateway/store/transaction.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>
@@ -34,19 +37,20 @@ static int visit(void *context, uint64_t index, const void *data, size_t size, s
         state->entry = entry;
         state->action = json_string_value(json_object_get(entry, "action"));
         r = gbx_replay_check(state, err);
-        return r < 0 ? r : gbx_view_apply(state->view, index, data, size, err);
+        return r < 0 ? r : gbx_view_apply(state->view, NULL, index, data, size, err);
 }
 
 int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_error *err) {
         gbx_auto(gbx_replay_free) struct gbx_replay report = { .divergences = json_array(), .notes = json_array() };
         gbx_auto(gbx_view_closep) sqlite3 *view = NULL;
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
         struct gbx_replay_state state = { .site = site, .report = &report };
         uint8_t expected[GBX_SHA256_SIZE], found[GBX_SHA256_SIZE];
-        int r = gbx_view_open(&view, ":memory:", err);
+        int r = gbx_view_open(&view, ":memory:", NULL, err);
 
         state.view = view;
         if (r >= 0)
-                r = gbx_site_lock(site, err);
+                r = gbx_transaction_begin_system(&transaction, site, err);
         if (r < 0)
                 return r;
         r = gbx_log_each(site->log, 0, visit, &state, err);
@@ -54,7 +58,6 @@ int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_err
                 r = gbx_view_digest(view, expected, err);
         if (r >= 0)
                 r = gbx_view_digest(site->view, found, err);
-        gbx_site_unlock(site);
         if (r < 0)
                 return r;
         report.view_equal = memcmp(expected, found, sizeof found) == 0;
@@ -71,7 +74,7 @@ int gbx_replay_run(struct gbx_site *site, const char *run, char ret_recorded[sta
         gbx_auto(gbx_gate_result_free) struct gbx_gate_result gate = {};
         struct gbx_execution execution;
         const char *output;
-        int r = gbx_view_query_one(site->view, &row, err, "SELECT request, output FROM run WHERE id=?1", run, NULL);
+        int r = gbx_fact_one(site, &row, err, "run", "id=?1", run, NULL);
 
         if (r < 0)
                 return r;

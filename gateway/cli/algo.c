@@ -9,6 +9,8 @@
 #include "gateway/cli/table.h"
 #include "gateway/algorithm/algorithm.h"
 #include "gateway/store/objects.h"
+#include "gateway/store/transaction.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>
@@ -78,9 +80,7 @@ static int run_submit(struct gbx_cli *cli, struct gbx_error *err) {
         details = json_pack("{s:s, s:s, s:I}", "name", name, "engine", engine, "bytes", (json_int_t)bytes.size);
         if (told == 0)
                 (void)json_object_set_new(details, "deterministic", json_boolean(deterministic));
-        r = gbx_site_record(cli->site, &(struct gbx_action){ submitter, "algo.submit", digest, "done", NULL, details }, NULL, err);
-        if (r >= 0)
-                r = gbx_site_checkpoint(cli->site, err);
+        r = gbx_record(cli->site, cli->caller, "algo submit", &(struct gbx_action){ "algo.submit", digest, "done", NULL, details }, err);
         if (r < 0)
                 return r;
         if (cli->json)

@@ -11,6 +11,8 @@
 #include "gateway/log/writer/log.h"
 #include "gateway/log/format/tree.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>
@@ -30,7 +32,7 @@ static int each_entry(struct gbx_cli *cli, const char *action, gbx_log_visit *vi
         if (!path) {
                 r = gbx_site_open(&site, cli->site_path, err);
                 if (r == 0)
-                        r = gbx_authorise(site, cli->as, action, err);
+                        r = gbx_authorise_read(site, cli->caller, action, err);
                 return r < 0 ? r : gbx_log_each(site->log, 0, visit, context, err);
         }
         r = gbx_audit_open_tree(path, &tree, NULL, NULL, err);

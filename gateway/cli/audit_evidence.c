@@ -9,6 +9,8 @@
 #include "gateway/log/writer/log.h"
 #include "gateway/log/witness/witness_client.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 #include "gateway/store/witnesses.h"
 
@@ -123,8 +125,7 @@ static int anchor_once(struct gbx_cli *cli, struct gbx_site *site, struct gbx_er
         if (r == 0)
                 r = gbx_anchor_to_details(&anchor, &details, err);
         if (r == 0)
-                r = gbx_site_record(site, &(struct gbx_action){ gbx_actor(cli->as), "anchor.receipt", site->origin, "done", NULL, details },
-                                    NULL, err);
+                r = gbx_record(site, cli->caller, "audit anchor", &(struct gbx_action){ "anchor.receipt", site->origin, "done", NULL, details }, err);
         if (r == 0)
                 r = gbx_site_checkpoint(site, err);
         if (r < 0)

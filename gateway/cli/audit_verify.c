@@ -10,7 +10,9 @@
 #include "gateway/log/format/tile.h"
 #include "gateway/log/verify/verify.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
 #include "gateway/store/keys.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>
@@ -187,8 +189,8 @@ static int record(struct gbx_cli *cli, const struct gbx_verify_report *report, i
         details = json_pack("{s:I, s:s}", "size", (json_int_t)report->checkpoint.size, "root", root);
         if (report->against.size > 0)
                 (void)json_object_set_new(details, "against", json_integer((json_int_t)report->against.size));
-        r = gbx_site_record(site, &(struct gbx_action){ gbx_actor(cli->as), "audit.verify", site->origin,
-                                                        result == 0 ? "done" : "failed", NULL, details }, NULL, err);
+        r = gbx_record(site, cli->caller, "audit verify", &(struct gbx_action){ "audit.verify", site->origin,
+                                                        result == 0 ? "done" : "failed", NULL, details }, err);
         return r < 0 ? r : gbx_site_checkpoint(site, err);
 }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 
 #include <jansson.h>
@@ -61,6 +62,7 @@ struct gbx_cli {
         size_t value_count;
         struct gbx_cli_value values[GBX_CLI_MAX_VALUES];
         struct gbx_site *site; /* open, unless the command runs without one */
+        struct gbx_caller *caller, *owned; /* who acts; the latter, if set, is freed by the frame */
 };
 
 /* The (first) value of an option, or NULL. A switch that was given has the value "". */

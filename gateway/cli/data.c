@@ -3,8 +3,11 @@
 #include "gateway/cli/commands.h"
 #include "gateway/cli/ssh_keygen.h"
 #include "gateway/cli/table.h"
+#include "gateway/data/fate.h"
 #include "gateway/data/register.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 #include "policy/decision.h"
 
@@ -24,7 +27,6 @@ static int sign(void *userdata, const void *message, size_t size, struct gbx_buf
 
 static int run_add(struct gbx_cli *cli, struct gbx_error *err) {
         const struct gbx_registration registration = {
-                .actor = gbx_actor(cli->as),
                 .name = cli->arguments[0],
                 .owner = gbx_cli_option(cli, "owner"),
                 .schema_file = gbx_cli_option(cli, "schema"),
@@ -33,14 +35,8 @@ static int run_add(struct gbx_cli *cli, struct gbx_error *err) {
                 .userdata = cli,
         };
         json_t *row;
-        bool foreign = cli->as && strcmp(cli->as, registration.owner) != 0;
-        unsigned roles;
-        int r = gbx_principal_roles(cli->site, cli->as, &roles, err);
+        int r = gbx_register_dataset(cli->site, cli->caller, &registration, &row, err);
 
-        if (r >= 0 && foreign && !(roles & GBX_ROLE_ADMIN))
-                r = gbx_fail(err, -EKEYREJECTED, "'%s' cannot register data of '%s'", cli->as, registration.owner);
-        if (r >= 0)
-                r = gbx_register_dataset(cli->site, &registration, &row, err);
         if (r < 0)
                 return r;
         if (!registration.sign)
@@ -71,21 +67,12 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
 
 static int run_revoke(struct gbx_cli *cli, struct gbx_error *err) {
         const char *name = cli->arguments[0];
-        gbx_auto(gbx_json_freep) json_t *row = NULL;
-        int r = gbx_view_query_one(cli->site->view, &row, err, "SELECT * FROM dataset WHERE name=?1 AND state='active'", name, NULL);
+        int r = gbx_revoke_dataset(cli->site, cli->caller, name, err);
 
-        if (r > 0)
-                r = gbx_fail(err, -ENOENT, "there is no active dataset '%s'", name);
-        if (r >= 0)
-                r = gbx_check_owner(cli->site, cli->as, name, err);
-        if (r < 0)
-                return r;
-        r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "data.revoke", name, "done", NULL, NULL }, NULL,
-                            err);
         if (r < 0)
                 return r;
         gbx_cli_say(cli, "Revoked '%s': no run may use it any more.\n", name);
-        return gbx_site_checkpoint(cli->site, err);
+        return 0;
 }
 
 static int run_destroy(struct gbx_cli *cli, struct gbx_error *err) {
@@ -94,10 +81,7 @@ static int run_destroy(struct gbx_cli *cli, struct gbx_error *err) {
 
         if (!confirmed || strcmp(confirmed, name) != 0)
                 return gbx_fail(err, -EINVAL, "destroying '%s' cannot be undone; say --confirm %s if you mean it", name, name);
-        r = gbx_check_owner(cli->site, cli->as, name, err);
-        if (r < 0)
-                return r;
-        r = gbx_destroy_dataset(cli->site, gbx_actor(cli->as), name, err);
+        r = gbx_destroy_dataset(cli->site, cli->caller, name, err);
         if (r < 0)
                 return r;
         gbx_cli_say(cli, "Destroyed the key of every version of '%s'. The log entry is the receipt.\n", name);

@@ -5,6 +5,8 @@
 #include "gateway/flows/control.h"
 #include "gateway/flows/limits.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>
@@ -117,7 +119,7 @@ static int run_close_breaker(struct gbx_cli *cli, struct gbx_error *err) {
 
         if (!analyst == !dataset)
                 return gbx_fail(err, -EINVAL, "say whose breaker: --analyst or --dataset");
-        r = gbx_flow_breaker_close(cli->site, gbx_actor(cli->as), kind, name, err);
+        r = gbx_flow_breaker_close(cli->site, cli->caller, kind, name, err);
         if (r < 0)
                 return r;
         if (cli->json)

@@ -147,8 +147,12 @@ static int parse_options(struct gbx_cli *cli, int argc, char **argv, struct gbx_
 
 static int run_command(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_site_closep) struct gbx_site *site = NULL;
-        int r;
+        gbx_auto(gbx_caller_freep) struct gbx_caller *caller = NULL;
+        int r = gbx_caller_directory(&caller, cli->as && *cli->as ? cli->as : NULL, err);
 
+        if (r < 0)
+                return r;
+        cli->caller = caller;
         if (!cli->command->without_site) {
                 r = gbx_site_open(&site, cli->site_path, err);
                 if (r < 0)
@@ -156,11 +160,13 @@ static int run_command(struct gbx_cli *cli, struct gbx_error *err) {
                 cli->site = site;
         }
         if (cli->command->action && site) {
-                r = gbx_authorise(site, cli->as, cli->command->action, err);
+                r = gbx_authorise_read(site, cli->caller, cli->command->action, err);
                 if (r < 0)
                         return r;
         }
-        return cli->command->run(cli, err);
+        r = cli->command->run(cli, err);
+        gbx_caller_freep(&cli->owned);
+        return r;
 }
 
 static int report(const struct gbx_cli *cli, int r, const struct gbx_error *err) {

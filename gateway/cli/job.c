@@ -9,7 +9,9 @@
 #include "gateway/handover/deliver.h"
 #include "gateway/job/job.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
 #include "policy/decision.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 #include "gateway/run/usage.h"
 
@@ -78,12 +80,12 @@ static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
         if (r < 0)
                 return r;
         asked.order.cancel = interrupt.fd;
-        r = gbx_run_job(cli->site, &asked.order, &outcome, err);
+        r = gbx_run_job(cli->site, cli->caller, &asked.order, &outcome, err);
         gbx_cli_progress(cli, "", -1);
         if (r >= 0 && gbx_interrupt_came(&interrupt) && outcome.state != GBX_RUN_CANCELLED)
                 fputs("gbx: the signal came when the job had ended; what follows a job was finished\n", stderr);
         if (r >= 0)
-                r = gbx_usage_exact(cli->site, cli->as, &exact, err);
+                r = gbx_usage_exact(cli->site, cli->caller, &exact, err);
         if (r < 0)
                 return r;
         if (!exact)
@@ -95,7 +97,7 @@ static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
 /* Whose runs alone one may see: an analyst's own, for what others ask tells of their business; NULL: everybody's. */
 static int find_whose(struct gbx_cli *cli, const char **ret_whose, struct gbx_error *err) {
         unsigned roles = 0;
-        int r = gbx_principal_roles(cli->site, cli->as, &roles, err);
+        int r = gbx_caller_roles(cli->site, cli->caller, &roles, err);
 
         *ret_whose = roles == GBX_ROLE_ANALYST ? cli->as : NULL;
         return r < 0 ? r : 0;
@@ -112,7 +114,7 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
         json_t *rows, *row;
         size_t index;
         bool exact = false;
-        int r = gbx_usage_exact(cli->site, cli->as, &exact, err);
+        int r = gbx_usage_exact(cli->site, cli->caller, &exact, err);
 
         if (r >= 0)
                 r = find_whose(cli, &whose, err);
@@ -145,7 +147,7 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
         const char *whose = NULL;
         bool exact = false;
-        int r = gbx_usage_exact(cli->site, cli->as, &exact, err);
+        int r = gbx_usage_exact(cli->site, cli->caller, &exact, err);
 
         if (r >= 0)
                 r = find_whose(cli, &whose, err);
@@ -171,7 +173,7 @@ static int run_fetch(struct gbx_cli *cli, struct gbx_error *err) {
         int r = gbx_cli_principal(cli, &who, err);
 
         if (r >= 0)
-                r = gbx_deliver(cli->site, cli->arguments[0], who, folder ? folder : ".", &files, err);
+                r = gbx_deliver(cli->site, cli->caller, cli->arguments[0], folder ? folder : ".", &files, err);
         if (r < 0)
                 return r;
         if (cli->json) {

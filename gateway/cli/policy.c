@@ -6,7 +6,9 @@
 #include "gateway/cli/table.h"
 #include "gateway/run/decide.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
 #include "gateway/store/objects.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 #include "policy/policy.h"
 
@@ -54,10 +56,7 @@ static int run_apply(struct gbx_cli *cli, struct gbx_error *err) {
         if (r < 0)
                 return r;
         details = json_pack("{s:s, s:s}", "digest", digest, "purpose", policy->purpose);
-        r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "policy.apply", policy->name, "done", NULL, details },
-                            NULL, err);
-        if (r >= 0)
-                r = gbx_site_checkpoint(cli->site, err);
+        r = gbx_record(cli->site, cli->caller, "policy apply", &(struct gbx_action){ "policy.apply", policy->name, "done", NULL, details }, err);
         if (r < 0)
                 return r;
         if (cli->json)

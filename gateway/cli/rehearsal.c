@@ -9,8 +9,10 @@
 #include "gateway/job/rehearse.h"
 #include "gateway/algorithm/algorithm.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/policies.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>
@@ -105,9 +107,8 @@ static int record(struct gbx_cli *cli, const struct gbx_buffer *program, const s
 
         gbx_sha256(program->data, program->size, digest);
         gbx_sha256_text(digest, text);
-        return gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "algo.try", text,
-                                                                rehearsal->state == GBX_RUN_RELEASED ? "done" : "failed", NULL, details },
-                               NULL, err);
+        return gbx_record(cli->site, cli->caller, "algo try", &(struct gbx_action){ "algo.try", text,
+                                                                rehearsal->state == GBX_RUN_RELEASED ? "done" : "failed", NULL, details }, err);
 }
 
 static int run_try(struct gbx_cli *cli, struct gbx_error *err) {

@@ -4,7 +4,9 @@
 #include "gateway/cli/table.h"
 #include "gateway/audit/replay.h"
 #include "gateway/store/authorise.h"
-#include "gateway/store/view.h"
+#include "gateway/store/transaction.h"
+#include "base/json.h"
+#include "gateway/store/rebuild.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +14,10 @@
 static int record(struct gbx_cli *cli, const char *run, uint64_t size, uint64_t divergences, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details = json_pack("{s:I, s:I, s:s*}", "size", (json_int_t)size, "divergences",
                                                              (json_int_t)divergences, "run", run);
-        int r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "audit.replay", cli->site->origin,
-                                                                 divergences ? "failed" : "done", NULL, details }, NULL, err);
+        int r = gbx_record(cli->site, cli->caller, "audit replay", &(struct gbx_action){ "audit.replay", cli->site->origin,
+                                                                 divergences ? "failed" : "done", NULL, details }, err);
 
-        return r < 0 ? r : gbx_site_checkpoint(cli->site, err);
+        return r < 0 ? r : 0;
 }
 
 static int replay_run(struct gbx_cli *cli, const char *run, struct gbx_error *err) {
@@ -77,25 +79,22 @@ static int run_replay(struct gbx_cli *cli, struct gbx_error *err) {
 }
 
 static int run_rebuild(struct gbx_cli *cli, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *details = NULL;
-        uint64_t entries;
-        bool equal;
-        int r = gbx_site_rebuild(cli->site, &entries, &equal, err);
+        gbx_auto(gbx_rebuild_free) struct gbx_rebuild rebuild = {};
+        size_t i;
+        json_t *difference;
+        int r = gbx_rebuild(cli->site_path, cli->caller, &rebuild, err);
 
         if (r < 0)
                 return r;
-        details = json_pack("{s:I, s:b}", "size", (json_int_t)entries, "equal", equal);
-        r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "audit.rebuild", cli->site->origin, "done", NULL, details },
-                            NULL, err);
-        if (r >= 0)
-                r = gbx_site_checkpoint(cli->site, err);
-        if (r < 0)
-                return r;
-        if (cli->json)
-                gbx_cli_print_json(json_incref(details));
-        else
-                printf("Rebuilt the view from %llu entries; it %s the old one.\n", (unsigned long long)entries,
-                       equal ? "equals" : "replaces, and differs from,");
+        if (cli->json) {
+                gbx_cli_print_json(json_pack("{s:I, s:b, s:O}", "size", (json_int_t)rebuild.entries, "equal", rebuild.equal, "differences",
+                                             rebuild.differences));
+                return 0;
+        }
+        json_array_foreach(rebuild.differences, i, difference)
+                printf("differed: %s\n", json_string_value(difference));
+        printf("Rebuilt the view from %llu entries; it %s the old one.\n", (unsigned long long)rebuild.entries,
+               rebuild.equal ? "equals" : "replaces, and differs from,");
         return 0;
 }
 
@@ -107,6 +106,6 @@ const struct gbx_command gbx_commands_replay[] = {
                      "differs.",
           .options = (const struct gbx_option[]){ { "run", "RUN", "run this job again", false, false }, {} },
           .action = "audit replay", .run = run_replay },
-        { .noun = "audit", .verb = "rebuild", .summary = "make the view anew from the log", .action = "audit rebuild", .run = run_rebuild },
+        { .noun = "audit", .verb = "rebuild", .summary = "make the view anew from the log", .without_site = true, .run = run_rebuild },
         {},
 };

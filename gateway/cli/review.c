@@ -10,6 +10,8 @@
 #include "gateway/review/outputs.h"
 #include "gateway/cli/ssh_keygen.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>
@@ -103,14 +105,37 @@ static int gather(struct gbx_cli *cli, const json_t *algorithm, struct gbx_buffe
         return r < 0 ? r : gbx_ssh_sign(key, statement->data, statement->size, signature, err);
 }
 
+/* Without --as, the key that signs says who acts. */
+static int become(struct gbx_cli *cli, const char *reviewer, struct gbx_error *err) {
+        struct gbx_caller *caller;
+        int r = cli->as ? 1 : gbx_caller_directory(&caller, reviewer, err);
+
+        if (r != 0)
+                return r < 0 ? r : 0;
+        gbx_caller_freep(&cli->owned);
+        cli->caller = cli->owned = caller;
+        return 0;
+}
+
+static int take_approval(struct gbx_cli *cli, const json_t *algorithm, const struct gbx_buffer *statement,
+                         const struct gbx_buffer *signature, struct gbx_error *err) {
+        struct gbx_signed_statement given = { statement->data, statement->size, signature->data, signature->size };
+        gbx_auto(gbx_free_pointer) struct gbx_approval *approval = calloc(1, sizeof *approval);
+        int r = approval ? gbx_approval_parse(gbx_buffer_text(statement), statement->size, approval, err) : gbx_fail_memory(err);
+
+        if (r >= 0)
+                r = become(cli, approval->reviewer, err);
+        return r < 0 ? r : gbx_take_approval(cli->site, cli->caller, algorithm, &given, err);
+}
+
 static int approve_run(struct gbx_cli *cli, const char *run, struct gbx_error *err) {
         char reviewer[65];
         int r = find_reviewer(cli, reviewer, err);
 
         if (r >= 0)
-                r = gbx_authorise(cli->site, reviewer, "review approve", err);
+                r = become(cli, reviewer, err);
         if (r >= 0)
-                r = gbx_review_release(cli->site, run, reviewer, gbx_cli_option(cli, "reason"), err);
+                r = gbx_review_release(cli->site, run, cli->caller, gbx_cli_option(cli, "reason"), err);
         if (r >= 0)
                 gbx_cli_say(cli, "Released the outputs of %s to their requester.\n", run);
         return r;
@@ -127,8 +152,7 @@ static int run_approve(struct gbx_cli *cli, struct gbx_error *err) {
         if (r >= 0)
                 r = gather(cli, algorithm, &statement, &signature, err);
         if (r >= 0)
-                r = gbx_take_approval(cli->site, algorithm, gbx_buffer_text(&statement), statement.size, gbx_buffer_text(&signature),
-                                      signature.size, err);
+                r = take_approval(cli, algorithm, &statement, &signature, err);
         if (r >= 0)
                 gbx_cli_say(cli, "Approved '%s'.\n", json_string_value(json_object_get(algorithm, "name")));
         return r;
@@ -142,17 +166,17 @@ static int run_reject(struct gbx_cli *cli, struct gbx_error *err) {
         if (r < 0)
                 return r;
         if (is_run(cli->arguments[0]))
-                return gbx_review_refuse(cli->site, cli->arguments[0], reviewer, reason, err);
+                return gbx_review_refuse(cli->site, cli->arguments[0], cli->caller, reason, err);
         r = gbx_find_algorithm(cli->site, cli->arguments[0], &algorithm, err);
         if (r < 0)
                 return r;
         reasons = json_pack("[s]", reason);
-        r = gbx_site_record(cli->site, &(struct gbx_action){ reviewer, "review.reject", json_string_value(json_object_get(algorithm, "digest")),
-                                                             "done", reasons, NULL }, NULL, err);
+        r = gbx_record(cli->site, cli->caller, "review reject", &(struct gbx_action){ "review.reject", json_string_value(json_object_get(algorithm, "digest")),
+                                                             "done", reasons, NULL }, err);
         if (r < 0)
                 return r;
         gbx_cli_say(cli, "Rejected. Approvals that you gave it are revoked.\n");
-        return gbx_site_checkpoint(cli->site, err);
+        return 0;
 }
 
 static void show_table(const struct gbx_gate_table *table) {

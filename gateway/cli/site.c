@@ -4,7 +4,10 @@
 #include "gateway/cli/table.h"
 #include "gateway/log/writer/log.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
+#include "gateway/store/fact.h"
 #include "gateway/store/keys.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>
@@ -77,23 +80,16 @@ static int run_status(struct gbx_cli *cli, struct gbx_error *err) {
 
 /* A gap in the numbers or in the times says that nobody watched the log in between. */
 static int run_heartbeat(struct gbx_cli *cli, struct gbx_error *err) {
-        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
         gbx_auto(gbx_json_freep) json_t *row = NULL, *details = NULL;
-        int r = gbx_site_lock(cli->site, err);
+        uint64_t number;
+        int r = gbx_fact_count(cli->site, "heartbeat", &number, err);
 
+        if (r >= 0)
+                r = gbx_view_query_one(cli->site->view, &row, err, "SELECT count(*) AS runs FROM run WHERE state='running'", NULL);
         if (r < 0)
                 return r;
-        locked = cli->site;
-        r = gbx_view_query_one(cli->site->view, &row, err,
-                               "SELECT coalesce((SELECT value FROM meta WHERE name='heartbeats'), 0) + 1 AS number,"
-                               " (SELECT count(*) FROM run WHERE state='running') AS runs",
-                               NULL);
-        if (r < 0)
-                return r;
-        details = json_pack("{s:O, s:O}", "number", json_object_get(row, "number"), "runs", json_object_get(row, "runs"));
-        r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "heartbeat", cli->site->origin, "done", NULL, details }, NULL,
-                            err);
-        return r < 0 ? r : gbx_site_checkpoint(cli->site, err);
+        details = json_pack("{s:I, s:O}", "number", (json_int_t)number + 1, "runs", json_object_get(row, "runs"));
+        return gbx_record(cli->site, cli->caller, "heartbeat", &(struct gbx_action){ "heartbeat", cli->site->origin, "done", NULL, details }, err);
 }
 
 const struct gbx_command gbx_commands_site[] = {

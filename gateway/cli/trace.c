@@ -4,6 +4,8 @@
 #include "gateway/cli/commands.h"
 #include "gateway/cli/table.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 #include "gateway/trace/trace.h"
 
@@ -106,7 +108,7 @@ static int run_trace(struct gbx_cli *cli, struct gbx_error *err) {
         if (r >= 0)
                 r = gbx_suspects_load(cli->site, &suspects, err);
         if (r >= 0)
-                r = gbx_trace_suspect(cli->site, gbx_actor(cli->as), &file, &suspects, &trace, err);
+                r = gbx_trace_suspect(cli->site, cli->caller, &file, &suspects, &trace, err);
         if (r >= 0 && plot)
                 r = write_plot(plot, &trace, &suspects, err);
         return r < 0 ? r : print(cli, &trace, &suspects, err);

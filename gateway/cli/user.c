@@ -5,6 +5,8 @@
 #include "gateway/cli/commands.h"
 #include "gateway/cli/table.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/transaction.h"
+#include "base/json.h"
 #include "gateway/store/view.h"
 #include "policy/decision.h"
 #include "policy/sshsig.h"
@@ -60,12 +62,11 @@ static int run_add(struct gbx_cli *cli, struct gbx_error *err) {
         if (r < 0)
                 return r;
         details = json_pack("{s:O, s:s, s:s*}", "roles", roles, "ssh_key", gbx_buffer_text(&ssh), "age", age);
-        r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "user.add", name, "done", NULL, details }, NULL,
-                            err);
+        r = gbx_record(cli->site, cli->caller, "user add", &(struct gbx_action){ "user.add", name, "done", NULL, details }, err);
         if (r < 0)
                 return r;
         gbx_cli_say(cli, "Added user '%s'.\n", name);
-        return gbx_site_checkpoint(cli->site, err);
+        return 0;
 }
 
 static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
@@ -88,12 +89,11 @@ static int run_remove(struct gbx_cli *cli, struct gbx_error *err) {
                 return r;
         if (r > 0)
                 return gbx_fail(err, -ENOENT, "there is no active user '%s'", name);
-        r = gbx_site_record(cli->site, &(struct gbx_action){ gbx_actor(cli->as), "user.remove", name, "done", NULL, NULL }, NULL,
-                            err);
+        r = gbx_record(cli->site, cli->caller, "user remove", &(struct gbx_action){ "user.remove", name, "done", NULL, NULL }, err);
         if (r < 0)
                 return r;
         gbx_cli_say(cli, "Removed user '%s'. Approvals made with this user's key no longer count.\n", name);
-        return gbx_site_checkpoint(cli->site, err);
+        return 0;
 }
 
 const struct gbx_command gbx_commands_user[] = {

@@ -1,12 +1,15 @@
 #include "gateway/data/register.h"
 
 #include "base/cleanup.h"
+#include "base/encode.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "gateway/store/authorise.h"
+#include "gateway/store/fact.h"
 #include "gateway/store/keys.h"
 #include "gateway/store/objects.h"
-#include "gateway/store/view.h"
+#include "gateway/store/transaction.h"
 #include "policy/decision.h"
 #include "policy/schema.h"
 #include "policy/sshsig.h"
@@ -30,7 +33,7 @@ struct intake {
         char signature[GBX_SHA256_TEXT_SIZE]; /* "" if there is none */
 
         struct gbx_site *site; /* set while key and stored file must go if registration fails */
-        char key[GBX_KEYS_NAME_SIZE];
+        char key[GBX_KEYS_NAME_SIZE]; /* "incoming-…" until the version is recorded */
 };
 
 static void remove_file(char **path) {
@@ -94,12 +97,25 @@ static int take_schema(struct gbx_site *site, const struct gbx_registration *reg
         return r < 0 ? r : gbx_object_put(site->directory, source.data, source.size, intake->schema_source, err);
 }
 
+/* A name that no other attempt has, however many there are at once; what a crash leaves of it is swept at recovery. */
+static int incoming_name(char ret[static GBX_KEYS_NAME_SIZE], struct gbx_error *err) {
+        uint8_t random[8];
+        char text[2 * sizeof random + 1];
+        int r = gbx_random(random, sizeof random, err);
+
+        if (r < 0)
+                return r;
+        gbx_hex_encode(random, sizeof random, text);
+        (void)snprintf(ret, GBX_KEYS_NAME_SIZE, "incoming-%s", text);
+        return 0;
+}
+
 /* Makes the version's key and rewraps the owner's file under it. The plaintext never exists here as a whole. */
 static int take_data(struct gbx_site *site, const struct gbx_registration *reg, struct intake *intake, struct gbx_error *err) {
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *site_identity = NULL, *own = NULL;
         gbx_auto(gbx_close_fd) int in = open(reg->data_file, O_RDONLY | O_CLOEXEC), out = -1, keys = -1;
         gbx_auto(remove_file) char *temporary = NULL;
-        char version[24], path[STORED_PATH_SIZE];
+        char path[STORED_PATH_SIZE];
         int r;
 
         if (in < 0)
@@ -107,17 +123,17 @@ static int take_data(struct gbx_site *site, const struct gbx_registration *reg, 
         r = gbx_site_identity(site, &site_identity, err);
         if (r < 0)
                 return r;
-        (void)snprintf(version, sizeof version, "%llu", (unsigned long long)intake->version);
-        gbx_keys_dataset_name(reg->name, version, intake->key);
+        r = incoming_name(intake->key, err);
+        if (r < 0)
+                return r;
         keys = gbx_open_directory(site->directory, "keys", err);
         if (keys < 0)
                 return keys;
-        (void)unlinkat(keys, intake->key, 0); /* of an earlier attempt that was never recorded */
         r = gbx_keys_create_identity(keys, intake->key, &own, err);
         if (r < 0)
                 return r;
         intake->site = site;
-        if (asprintf(&temporary, "%s/data/incoming-%d", site->path, (int)getpid()) < 0) {
+        if (asprintf(&temporary, "%s/data/%s", site->path, intake->key) < 0) {
                 temporary = NULL;
                 return gbx_fail_memory(err);
         }
@@ -163,29 +179,38 @@ static int make_manifest(struct gbx_site *site, const struct gbx_registration *r
         return r < 0 ? r : gbx_object_put(site->directory, signature.data, signature.size, intake->signature, err);
 }
 
-/* The owner must exist and, where there is a signature, it must be the owner's, whoever ran the command. */
-static int check_owner(struct gbx_site *site, const struct gbx_registration *reg, const struct intake *intake,
-                       struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *row = NULL, *roles = NULL;
-        gbx_auto(gbx_buffer_free) struct gbx_buffer manifest = {}, signature = {};
-        struct gbx_ssh_key key;
-        unsigned bits;
-        int r = gbx_view_query_one(site->view, &row, err, "SELECT roles, ssh_key FROM user WHERE name=?1 AND state='active'",
-                                   reg->owner, NULL);
+/* The owner must be a user with that role, and the name nobody else's: a name belongs to who registered it first. */
+static int check_owner(struct gbx_site *site, const struct gbx_registration *reg, json_t **ret_user, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *user = NULL, *dataset = NULL;
+        unsigned roles;
+        int r = gbx_fact_one(site, &user, err, "user", "name=?1 AND state='active'", reg->owner, NULL);
 
-        if (r < 0)
-                return r;
         if (r > 0)
                 return gbx_fail(err, -EINVAL, "the owner '%s' is not a user of this site", reg->owner);
-        roles = json_loads(json_string_value(json_object_get(row, "roles")), 0, NULL);
-        r = gbx_roles_from_list(roles, &bits, err);
+        if (r >= 0)
+                r = gbx_user_roles(site, reg->owner, &roles, err);
+        if (r >= 0 && !(roles & GBX_ROLE_OWNER))
+                r = gbx_fail(err, -EINVAL, "'%s' does not have the role owner", reg->owner);
+        if (r >= 0)
+                r = gbx_fact_one(site, &dataset, err, "dataset", "name=?1", reg->name, NULL);
+        if (r == 0 && strcmp(gbx_json_text(dataset, "owner"), reg->owner) != 0)
+                r = gbx_fail(err, -EKEYREJECTED, "the name '%s' belongs to another owner; choose another name, or let the owner transfer it "
+                                                 "(gbx data transfer)", reg->name);
         if (r < 0)
                 return r;
-        if (!(bits & GBX_ROLE_OWNER))
-                return gbx_fail(err, -EINVAL, "'%s' does not have the role owner", reg->owner);
+        *ret_user = gbx_take_ptr(user);
+        return 0;
+}
+
+/* Where there is a signature, it must be the owner's, whoever brings it. */
+static int check_signature(struct gbx_site *site, const json_t *owner, const struct intake *intake, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer manifest = {}, signature = {};
+        struct gbx_ssh_key key;
+        int r;
+
         if (!intake->signature[0])
                 return 0;
-        r = gbx_ssh_key_parse(json_string_value(json_object_get(row, "ssh_key")), &key, err);
+        r = gbx_ssh_key_parse(gbx_json_text(owner, "ssh_key"), &key, err);
         if (r >= 0)
                 r = gbx_object_get(site->directory, intake->manifest, &manifest, err);
         if (r >= 0)
@@ -193,32 +218,93 @@ static int check_owner(struct gbx_site *site, const struct gbx_registration *reg
         if (r >= 0)
                 r = gbx_sshsig_verify(&key, GBX_SSHSIG_NAMESPACE, manifest.data, manifest.size, gbx_buffer_text(&signature),
                                       signature.size, err);
-        return r < 0 ? gbx_context(err, r, "the manifest is not signed by the owner '%s'", reg->owner) : 0;
+        return r < 0 ? gbx_context(err, r, "the manifest is not signed by the owner '%s'", gbx_json_text(owner, "name")) : 0;
+}
+
+/* Only the owner, or an administrator in the owner's name, brings data in. */
+static int check_caller(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_registration *reg, struct gbx_error *err) {
+        unsigned roles;
+        int r = gbx_caller_roles(site, caller, &roles, err);
+
+        if (r >= 0 && !(roles & GBX_ROLE_ADMIN) && strcmp(gbx_caller_name(caller), reg->owner) != 0)
+                r = gbx_fail(err, -EKEYREJECTED, "'%s' cannot register data of '%s'", gbx_caller_name(caller), reg->owner);
+        return r;
 }
 
 static int next_version(struct gbx_site *site, const char *name, uint64_t *ret, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
-        int r = gbx_view_query_one(site->view, &row, err, "SELECT coalesce(max(version), 0) + 1 AS next FROM dataset WHERE name=?1",
-                                   name, NULL);
+        int r = gbx_fact_one(site, &row, err, "dataset", "name=?1", name, NULL);
 
         if (r >= 0)
-                *ret = (uint64_t)json_integer_value(json_object_get(row, "next"));
-        return r;
+                *ret = (uint64_t)gbx_json_number(row, "version") + 1;
+        return r < 0 ? r : 0;
 }
 
-int gbx_register_dataset(struct gbx_site *site, const struct gbx_registration *reg, json_t **ret_row, struct gbx_error *err) {
-        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
-        gbx_auto(gbx_json_freep) json_t *details = NULL;
+/* The key gets the name of its version just before the entry that makes the version. */
+static int name_key(struct gbx_site *site, const char *name, struct intake *intake, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int keys = gbx_open_directory(site->directory, "keys", err);
+        char version[24], key[GBX_KEYS_NAME_SIZE];
+
+        if (keys < 0)
+                return keys;
+        (void)snprintf(version, sizeof version, "%llu", (unsigned long long)intake->version);
+        gbx_keys_dataset_name(name, version, key);
+        if (renameat(keys, intake->key, keys, key) < 0)
+                return gbx_fail_errno(err, "cannot name the key of '%s'", name);
+        memcpy(intake->key, key, sizeof key);
+        return fsync(keys) < 0 ? gbx_fail_errno(err, "cannot flush the folder of keys") : 0;
+}
+
+static int record_version(struct gbx_transaction *transaction, const struct gbx_registration *reg, struct intake *intake,
+                          struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *details =
+                json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:I}", "version", (json_int_t)intake->version, "owner", reg->owner,
+                          "ciphertext", intake->ciphertext, "stored", intake->stored, "schema", intake->schema, "schema_source",
+                          intake->schema_source, "manifest", intake->manifest, "signature",
+                          intake->signature[0] ? intake->signature : NULL, "bytes", (json_int_t)intake->facts.plaintext_size);
+
+        intake->site = NULL; /* from here on the log may name them */
+        return gbx_transaction_record(transaction, &(struct gbx_action){ "data.add", reg->name, "done", NULL, details }, NULL, err);
+}
+
+/* The short part, locked: what was true at the start must still be. */
+static int commit(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_registration *reg, struct intake *intake,
+                  struct gbx_error *err) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
+        gbx_auto(gbx_json_freep) json_t *owner = NULL;
+        uint64_t version;
+        int r = gbx_transaction_begin(&transaction, site, caller, "data add", err);
+
+        if (r >= 0)
+                r = check_caller(site, caller, reg, err);
+        if (r >= 0)
+                r = check_owner(site, reg, &owner, err);
+        if (r >= 0)
+                r = check_signature(site, owner, intake, err);
+        if (r >= 0)
+                r = next_version(site, reg->name, &version, err);
+        if (r >= 0 && version != intake->version)
+                r = gbx_fail(err, -EAGAIN, "another version of '%s' was registered meanwhile; add it again", reg->name);
+        if (r >= 0)
+                r = name_key(site, reg->name, intake, err);
+        if (r >= 0)
+                r = record_version(transaction, reg, intake, err);
+        return r < 0 ? r : gbx_transaction_commit(&transaction, err);
+}
+
+int gbx_register_dataset(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_registration *reg, json_t **ret_row,
+                         struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *owner = NULL;
         gbx_auto(undo) struct intake intake = {};
         int r;
 
         if (!gbx_name_valid(reg->name))
                 return gbx_fail(err, -EINVAL, "'%s' cannot be a dataset's name: use a-z, 0-9, '.', '_', '-', at most 64", reg->name);
-        r = gbx_site_lock(site, err);
-        if (r < 0)
-                return r;
-        locked = site;
-        r = check_owner(site, reg, &intake, err);
+        r = gbx_authorise_read(site, caller, "data add", err);
+        if (r >= 0)
+                r = check_caller(site, caller, reg, err);
+        if (r >= 0)
+                r = check_owner(site, reg, &owner, err);
         if (r >= 0)
                 r = next_version(site, reg->name, &intake.version, err);
         if (r >= 0)
@@ -228,77 +314,9 @@ int gbx_register_dataset(struct gbx_site *site, const struct gbx_registration *r
         if (r >= 0)
                 r = make_manifest(site, reg, &intake, err);
         if (r >= 0)
-                r = check_owner(site, reg, &intake, err);
+                r = commit(site, caller, reg, &intake, err);
         if (r < 0)
                 return r;
-        details = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:I}", "version", (json_int_t)intake.version, "owner",
-                            reg->owner, "ciphertext", intake.ciphertext, "stored", intake.stored, "schema", intake.schema,
-                            "schema_source", intake.schema_source, "manifest", intake.manifest, "signature",
-                            intake.signature[0] ? intake.signature : NULL, "bytes", (json_int_t)intake.facts.plaintext_size);
-        intake.site = NULL; /* from here on the log may name them */
-        r = gbx_site_record(site, &(struct gbx_action){ reg->actor, "data.add", reg->name, "done", NULL, details }, NULL, err);
-        if (r >= 0)
-                r = gbx_site_checkpoint(site, err);
-        if (r < 0)
-                return r;
-        r = gbx_view_query_one(site->view, ret_row, err, "SELECT * FROM dataset WHERE name=?1 AND state='active'", reg->name, NULL);
+        r = gbx_fact_one(site, ret_row, err, "dataset", "name=?1 AND state='active'", reg->name, NULL);
         return r > 0 ? gbx_fail(err, -EIO, "the view lost the dataset '%s'", reg->name) : r;
-}
-
-int gbx_check_owner(struct gbx_site *site, const char *actor, const char *name, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *row = NULL;
-        unsigned roles;
-        int r = gbx_principal_roles(site, actor, &roles, err);
-
-        if (r < 0 || (roles & GBX_ROLE_ADMIN))
-                return r;
-        r = gbx_view_query_one(site->view, &row, err, "SELECT owner FROM dataset WHERE name=?1 ORDER BY version DESC LIMIT 1", name, NULL);
-        if (r < 0)
-                return r;
-        if (r > 0)
-                return gbx_fail(err, -ENOENT, "there is no dataset '%s'", name);
-        if (strcmp(json_string_value(json_object_get(row, "owner")), actor) != 0)
-                return gbx_fail(err, -EKEYREJECTED, "the dataset '%s' is not of '%s'", name, actor);
-        return 0;
-}
-
-/* One version: its key first, for that is what makes every copy unreadable. A missing file was destroyed before. */
-static int destroy_version(struct gbx_site *site, int keys, const json_t *row, struct gbx_error *err) {
-        char version[24], key[GBX_KEYS_NAME_SIZE], path[STORED_PATH_SIZE];
-        int r;
-
-        (void)snprintf(version, sizeof version, "%lld", (long long)json_integer_value(json_object_get(row, "version")));
-        gbx_keys_dataset_name(json_string_value(json_object_get(row, "name")), version, key);
-        r = gbx_keys_destroy(keys, key, err);
-        if (r < 0 && r != -ENOENT)
-                return r;
-        (void)snprintf(path, sizeof path, "data/%.64s", json_string_value(json_object_get(row, "stored")) + strlen("sha256:"));
-        if (unlinkat(site->directory, path, 0) < 0 && errno != ENOENT)
-                return gbx_fail_errno(err, "cannot remove '%s'", path);
-        return 0;
-}
-
-int gbx_destroy_dataset(struct gbx_site *site, const char *actor, const char *name, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *rows = NULL;
-        gbx_auto(gbx_close_fd) int keys = -1;
-        size_t index;
-        json_t *row;
-        int r = gbx_view_query(site->view, &rows, err, "SELECT * FROM dataset WHERE name=?1 ORDER BY version", name, NULL);
-
-        if (r < 0)
-                return r;
-        if (json_array_size(rows) == 0)
-                return gbx_fail(err, -ENOENT, "there is no dataset '%s'", name);
-        r = gbx_site_record(site, &(struct gbx_action){ actor, "data.destroy", name, "done", NULL, NULL }, NULL, err);
-        if (r < 0)
-                return r;
-        keys = gbx_open_directory(site->directory, "keys", err);
-        if (keys < 0)
-                return keys;
-        json_array_foreach(rows, index, row) {
-                r = destroy_version(site, keys, row, err);
-                if (r < 0)
-                        return gbx_context(err, r, "destruction is recorded but not finished; run it again");
-        }
-        return gbx_site_checkpoint(site, err);
 }

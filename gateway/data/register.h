@@ -11,10 +11,12 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 
+#include <jansson.h>
+
 struct gbx_registration {
-        const char *actor; /* who registers */
         const char *name;
         const char *owner;
         const char *schema_file;
@@ -25,11 +27,5 @@ struct gbx_registration {
 };
 
 /* `ret_row` gets what `gbx data show` shows. */
-int gbx_register_dataset(struct gbx_site *site, const struct gbx_registration *registration, json_t **ret_row,
-                         struct gbx_error *err);
-
-/* 0 if `actor` (NULL: the operator) may change the fate of a dataset: an admin, or its owner. -EKEYREJECTED if not. */
-int gbx_check_owner(struct gbx_site *site, const char *actor, const char *name, struct gbx_error *err);
-
-/* Destroys the keys of all versions of a dataset, then the ciphertexts; records the receipt first. */
-int gbx_destroy_dataset(struct gbx_site *site, const char *actor, const char *name, struct gbx_error *err);
+int gbx_register_dataset(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_registration *registration,
+                         json_t **ret_row, struct gbx_error *err);

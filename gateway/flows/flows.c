@@ -10,7 +10,7 @@
 #include "gateway/flows/limits.h"
 #include "gateway/flows/values.h"
 #include "base/install.h"
-#include "gateway/store/view.h"
+#include "gateway/store/transaction.h"
 #include "policy/flows.h"
 #include "policy/host.h"
 
@@ -46,9 +46,9 @@ static void free_flows(struct gbx_flows **flows) {
 }
 
 /* Ends the run's flows if what the log says now asks for it. */
-static int apply_limits(struct gbx_flows *flows, bool failed, struct gbx_error *err) {
+static int apply_limits(struct gbx_flows *flows, struct gbx_transaction *transaction, bool failed, struct gbx_error *err) {
         enum gbx_refusal why = GBX_REFUSAL_NONE;
-        int r = gbx_flow_limits_check(flows->site, flows->plan, flows->id, failed, &why, err);
+        int r = gbx_flow_limits_check(transaction, flows->plan, flows->id, failed, &why, err);
 
         if (r >= 0 && why != GBX_REFUSAL_NONE && why != flows->closed)
                 gbx_egress_close_flows(flows->egress, why == GBX_REFUSAL_BREAKER ? GBX_EGRESS_SIGNAL_BREAKER : GBX_EGRESS_SIGNAL_QUOTA);
@@ -58,11 +58,11 @@ static int apply_limits(struct gbx_flows *flows, bool failed, struct gbx_error *
 
 /* The actor, object and details of a record are those of the log; the proxy has filled in the rest. */
 static int record(struct gbx_flows *flows, const json_t *record) {
-        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
         const char *action = json_string_value(json_object_get(record, "action"));
         const char *outcome = json_string_value(json_object_get(record, "outcome"));
         const json_t *details = json_object_get(record, "details");
-        struct gbx_action entry = { "system", action, flows->id, outcome, json_object_get(record, "reasons"),
+        struct gbx_action entry = { action, flows->id, outcome, json_object_get(record, "reasons"),
                                     json_object_get(record, "details") };
         struct gbx_error ignored = {};
         bool failed;
@@ -71,12 +71,10 @@ static int record(struct gbx_flows *flows, const json_t *record) {
         if (!action || strncmp(action, "flow.", 5) != 0 || !outcome)
                 return -EPROTO;
         failed = (strcmp(outcome, "done") != 0 && strcmp(outcome, "allowed") != 0) || json_object_get(details, "left_out");
-        r = gbx_site_lock(flows->site, &ignored);
-        if (r < 0)
-                return r;
-        locked = flows->site;
-        r = gbx_site_record(flows->site, &entry, NULL, &ignored);
-        return r < 0 ? r : apply_limits(flows, failed, &ignored);
+        r = gbx_transaction_begin_system(&transaction, flows->site, &ignored);
+        if (r >= 0)
+                r = gbx_transaction_record(transaction, &entry, NULL, &ignored);
+        return r < 0 ? r : apply_limits(flows, transaction, failed, &ignored);
 }
 
 static int take_record(void *userdata, const json_t *line) {
@@ -286,12 +284,15 @@ static int make_environment(struct gbx_flows *flows, struct gbx_error *err) {
 
 /* What was opened meanwhile by other runs is seen after the start: from then on they can tell this proxy themselves. */
 static int start_proxy(struct gbx_flows *flows, const struct gbx_egress_options *options, struct gbx_error *err) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
         int r;
 
         (void)pthread_mutex_lock(&flows->mutex);
         r = gbx_egress_start(&flows->egress, options, err);
         if (r >= 0)
-                r = apply_limits(flows, false, err);
+                r = gbx_transaction_begin_system(&transaction, flows->site, err);
+        if (r >= 0)
+                r = apply_limits(flows, transaction, false, err);
         (void)pthread_mutex_unlock(&flows->mutex);
         return r;
 }

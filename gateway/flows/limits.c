@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "gateway/flows/control.h"
+#include "gateway/store/transaction.h"
 #include "gateway/store/view.h"
 #include "policy/flows.h"
 
@@ -162,10 +163,11 @@ static int is_open(struct gbx_site *site, const char *kind, const char *name, st
         return r < 0 ? r : r == 0;
 }
 
-/* Positive: it is open now. Under the site's lock, so that two runs do not open it twice. */
-static int open_if_due(struct gbx_site *site, const char *id, const char *kind, const char *name, uint64_t limit, uint64_t window_ms,
+/* Positive: it is open now. In a transaction, so that two runs do not open it twice. */
+static int open_if_due(struct gbx_transaction *transaction, const char *id, const char *kind, const char *name, uint64_t limit, uint64_t window_ms,
                        struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details = NULL;
+        struct gbx_site *site = gbx_transaction_site(transaction);
         json_int_t failures;
         int r = is_open(site, kind, name, err);
 
@@ -175,7 +177,7 @@ static int open_if_due(struct gbx_site *site, const char *id, const char *kind, 
         if (r < 0 || (uint64_t)failures < limit)
                 return r;
         details = json_pack("{s:s, s:I, s:s}", "kind", kind, "failures", failures, "run", id);
-        r = gbx_site_record(site, &(struct gbx_action){ "system", "breaker.open", name, "denied", NULL, details }, NULL, err);
+        r = gbx_transaction_record(transaction, &(struct gbx_action){ "breaker.open", name, "denied", NULL, details }, NULL, err);
         if (r < 0)
                 return r;
         gbx_flow_control_announce(site, id, kind, name);
@@ -183,14 +185,14 @@ static int open_if_due(struct gbx_site *site, const char *id, const char *kind, 
 }
 
 /* Positive: one that concerns the run is open. */
-static int check_breakers(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, bool failed, struct gbx_error *err) {
+static int check_breakers(struct gbx_transaction *transaction, const struct gbx_run_plan *plan, const char *id, bool failed, struct gbx_error *err) {
         const struct gbx_policy_flow_breakers *policy = &plan->policy->flow_breakers;
         int open = 0;
 
         for (size_t i = 0; i <= plan->request.dataset_count; i++) {
                 const char *kind = i ? "dataset" : "analyst", *name = i ? plan->request.datasets[i - 1].name : plan->request.requester;
-                int r = failed ? open_if_due(site, id, kind, name, i ? policy->dataset_failures : policy->analyst_failures, policy->window_ms, err)
-                               : is_open(site, kind, name, err);
+                int r = failed ? open_if_due(transaction, id, kind, name, i ? policy->dataset_failures : policy->analyst_failures, policy->window_ms, err)
+                               : is_open(gbx_transaction_site(transaction), kind, name, err);
 
                 if (r < 0)
                         return r;
@@ -199,16 +201,12 @@ static int check_breakers(struct gbx_site *site, const struct gbx_run_plan *plan
         return open;
 }
 
-int gbx_flow_limits_check(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, bool failed,
+int gbx_flow_limits_check(struct gbx_transaction *transaction, const struct gbx_run_plan *plan, const char *id, bool failed,
                           enum gbx_refusal *ret, struct gbx_error *err) {
-        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+        struct gbx_site *site = gbx_transaction_site(transaction);
         bool exceeded = false;
-        int r = gbx_site_lock(site, err), open;
+        int r, open = check_breakers(transaction, plan, id, failed, err);
 
-        if (r < 0)
-                return r;
-        locked = site;
-        open = check_breakers(site, plan, id, failed, err);
         r = open < 0 ? open : each_quota(site, plan, note_exceeded, &exceeded, err);
         if (r >= 0)
                 r = check_rules(site, plan, &exceeded, err);
@@ -221,16 +219,14 @@ int gbx_flow_breakers(struct gbx_site *site, json_t **ret, struct gbx_error *err
         return gbx_view_query(site->view, ret, err, "SELECT kind, name, failures, time FROM breaker WHERE state='open' ORDER BY kind, name", NULL);
 }
 
-int gbx_flow_breaker_close(struct gbx_site *site, const char *actor, const char *kind, const char *name, struct gbx_error *err) {
-        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+int gbx_flow_breaker_close(struct gbx_site *site, const struct gbx_caller *caller, const char *kind, const char *name, struct gbx_error *err) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
         gbx_auto(gbx_json_freep) json_t *details = json_pack("{s:s}", "kind", kind);
-        int r = gbx_site_lock(site, err);
+        int r = gbx_transaction_begin(&transaction, site, caller, "flows close-breaker", err);
 
-        if (r < 0)
-                return r;
-        locked = site;
-        r = is_open(site, kind, name, err);
+        if (r >= 0)
+                r = is_open(site, kind, name, err);
         if (r == 0)
                 return gbx_fail(err, -ENOENT, "the breaker of the %s '%s' is not open (gbx flows breakers)", kind, name);
-        return r < 0 ? r : gbx_site_record(site, &(struct gbx_action){ actor, "breaker.close", name, "done", NULL, details }, NULL, err);
+        return r < 0 ? r : gbx_transaction_record(transaction, &(struct gbx_action){ "breaker.close", name, "done", NULL, details }, NULL, err);
 }

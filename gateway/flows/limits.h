@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "gateway/run/plan.h"
+#include "gateway/store/transaction.h"
 #include "policy/flow_refusal.h"
 
 #include <jansson.h>
@@ -25,7 +26,7 @@ int gbx_flow_limits_configure(struct gbx_site *site, const struct gbx_run_plan *
 
 /* Opens the breakers that have failures enough, if the last record was of one; then says whether the run's flows must end:
  * GBX_REFUSAL_BREAKER, GBX_REFUSAL_QUOTA or GBX_REFUSAL_NONE. */
-int gbx_flow_limits_check(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, bool failed,
+int gbx_flow_limits_check(struct gbx_transaction *transaction, const struct gbx_run_plan *plan, const char *id, bool failed,
                           enum gbx_refusal *ret, struct gbx_error *err);
 
 /* What was used on a day ("2026-11-25"; NULL: today), as rows of the view, one for each analyst, purpose, dataset and rule. */
@@ -35,4 +36,4 @@ int gbx_flow_usage(struct gbx_site *site, const char *day, json_t **ret, struct 
 int gbx_flow_breakers(struct gbx_site *site, json_t **ret, struct gbx_error *err);
 
 /* Closes one. -ENOENT: it is not open. */
-int gbx_flow_breaker_close(struct gbx_site *site, const char *actor, const char *kind, const char *name, struct gbx_error *err);
+int gbx_flow_breaker_close(struct gbx_site *site, const struct gbx_caller *caller, const char *kind, const char *name, struct gbx_error *err);

@@ -6,7 +6,8 @@
 #include "gateway/egress/tokens.h"
 #include "gateway/executor/local.h"
 #include "gateway/parse/confine.h"
-#include "gateway/store/view.h"
+#include "base/json.h"
+#include "gateway/store/transaction.h"
 #include "policy/schema.h"
 
 #include <fcntl.h>
@@ -105,7 +106,7 @@ static int add_dataset(struct gbx_site *site, const json_t *dataset, const char 
         int r = gbx_dataset_schema(site->directory, dataset, &schema, err);
 
         if (r >= 0)
-                r = gbx_site_record(site, &(struct gbx_action){ "system", "key.use", name, "done", NULL, use }, NULL, err);
+                r = gbx_record_system(site, &(struct gbx_action){ "key.use", name, "done", NULL, use }, err);
         if (r >= 0)
                 r = gbx_delivery_new(&data, GBX_DELIVERY_DATA, (struct gbx_delivery_limits){ bytes + 8192, 2 }, err);
         if (r >= 0)

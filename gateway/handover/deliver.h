@@ -8,8 +8,11 @@
 #pragma once
 
 #include "base/error.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 
+#include <jansson.h>
+
 /* `run` is a run's or a release's id. `ret_files` gets an array of the paths written. */
-int gbx_deliver(struct gbx_site *site, const char *run, const char *who, const char *folder, json_t **ret_files,
+int gbx_deliver(struct gbx_site *site, const struct gbx_caller *caller, const char *run, const char *folder, json_t **ret_files,
                 struct gbx_error *err);

@@ -2,8 +2,9 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "gateway/store/fact.h"
 #include "gateway/store/keys.h"
-#include "gateway/store/view.h"
 #include "runtime/vault/age.h"
 
 #include <stdio.h>
@@ -129,18 +130,20 @@ int gbx_check_earlier(struct gbx_site *site, const struct gbx_run_request *reque
         int r = gbx_site_identity(site, &identity, err);
 
         if (r >= 0)
-                r = gbx_view_query(site->view, &rows, err,
-                                   "SELECT release.id, release.outputs, run.datasets FROM release LEFT JOIN run"
-                                   " ON release.run = run.id ORDER BY release.seq", NULL);
+                r = gbx_fact_rows(site, &rows, err, "release", "1", NULL);
         if (r < 0)
                 return r;
         json_array_foreach(rows, index, row) {
+                gbx_auto(gbx_json_freep) json_t *run = NULL;
                 const char *text = json_string_value(json_object_get(row, "outputs"));
                 gbx_auto(gbx_json_freep) json_t *outputs = text ? json_loads(text, 0, NULL) : NULL;
                 size_t place;
                 json_t *output;
 
-                if (!shares_dataset(json_string_value(json_object_get(row, "datasets")), request))
+                r = gbx_fact_one(site, &run, err, "run", "id=?1", json_string_value(json_object_get(row, "run")), NULL);
+                if (r < 0)
+                        return r;
+                if (!shares_dataset(json_string_value(json_object_get(run, "datasets")), request))
                         continue;
                 json_array_foreach(outputs, place, output) {
                         r = check_output(site, identity, json_string_value(json_object_get(row, "id")), output, minimum,

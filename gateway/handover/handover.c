@@ -23,7 +23,7 @@ static int keep_findings(struct gbx_site *site, const struct gbx_findings *findi
         return r < 0 ? r : gbx_object_put(site->directory, text.data, text.size, ret_digest, err);
 }
 
-static int record_check(struct gbx_site *site, const char *run, const struct gbx_gate_result *result,
+static int record_check(struct gbx_transaction *transaction, const char *run, const struct gbx_gate_result *result,
                         const struct gbx_release_request *request, const char *findings, const struct gbx_verdict *verdict,
                         struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details = NULL, *reasons = gbx_verdict_reasons(verdict);
@@ -35,8 +35,8 @@ static int record_check(struct gbx_site *site, const char *run, const struct gbx
         details = json_pack("{s:s, s:s, s:I, s:I, s:b, s:s}", "output", output, "findings", findings, "tables",
                             (json_int_t)request->table_count, "opaque", (json_int_t)request->opaque_count, "declared_counts",
                             request->declared_counts, "recipient", request->recipient);
-        return gbx_site_record(site, &(struct gbx_action){ "system", "gate.check", run, gbx_outcome_name(verdict->outcome), reasons, details },
-                               NULL, err);
+        return gbx_transaction_record(transaction, &(struct gbx_action){ "gate.check", run, gbx_outcome_name(verdict->outcome), reasons, details },
+                                      NULL, err);
 }
 
 /* What the analyst is told: the rules that failed, never a value. */
@@ -58,15 +58,15 @@ static int tell_findings(const struct gbx_findings *findings, json_t *reasons, s
         return 0;
 }
 
-static int hold(struct gbx_site *site, const char *run, const struct gbx_gate_result *result, struct gbx_error *err) {
-        int r = gbx_hold_keep(site, run, result, err);
+static int hold(struct gbx_transaction *transaction, const char *run, const struct gbx_gate_result *result, struct gbx_error *err) {
+        int r = gbx_hold_keep(gbx_transaction_site(transaction), run, result, err);
 
-        return r < 0 ? r : gbx_site_record(site, &(struct gbx_action){ "system", "gate.hold", run, "held", NULL, NULL }, NULL, err);
+        return r < 0 ? r : gbx_transaction_record(transaction, &(struct gbx_action){ "gate.hold", run, "held", NULL, NULL }, NULL, err);
 }
 
 int gbx_hand_over(struct gbx_site *site, const struct gbx_decision *decision, const struct gbx_run_plan *plan,
                   struct gbx_delivery *out, struct gbx_run_outcome *outcome, struct gbx_error *err) {
-        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
         gbx_auto(gbx_gate_result_free) struct gbx_gate_result result = {};
         gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
         struct gbx_release_request request = { .requester = plan->request.requester, .recipient = plan->request.requester };
@@ -74,10 +74,9 @@ int gbx_hand_over(struct gbx_site *site, const struct gbx_decision *decision, co
         int r = gbx_check_outputs(decision->id, plan->policy, out, &result, err);
 
         if (r >= 0)
-                r = gbx_site_lock(site, err);
+                r = gbx_transaction_begin_system(&transaction, site, err); /* from the comparison with earlier releases to this one */
         if (r < 0)
                 return r;
-        locked = site; /* from the comparison with earlier releases to this one */
         r = gbx_check_earlier(site, &plan->request, plan->policy->release.minimum_count, &result, err);
         if (r < 0)
                 return r;
@@ -88,7 +87,7 @@ int gbx_hand_over(struct gbx_site *site, const struct gbx_decision *decision, co
         if (r >= 0)
                 r = keep_findings(site, &result.findings, findings, err);
         if (r >= 0)
-                r = record_check(site, decision->id, &result, &request, findings, &verdict, err);
+                r = record_check(transaction, decision->id, &result, &request, findings, &verdict, err);
         if (r >= 0)
                 r = tell_findings(&result.findings, outcome->reasons, err);
         if (r < 0)
@@ -96,15 +95,15 @@ int gbx_hand_over(struct gbx_site *site, const struct gbx_decision *decision, co
         switch (verdict.outcome) {
         case GBX_OUTCOME_RELEASE:
                 outcome->state = GBX_RUN_RELEASED;
-                r = gbx_release(site, decision->id, plan, &result, findings, err);
+                r = gbx_release(transaction, decision->id, plan, &result, findings, err);
                 break;
         case GBX_OUTCOME_HOLD:
                 outcome->state = GBX_RUN_HELD;
-                r = hold(site, decision->id, &result, err);
+                r = hold(transaction, decision->id, &result, err);
                 break;
         default:
                 outcome->state = GBX_RUN_REFUSED;
                 break;
         }
-        return r < 0 ? r : gbx_site_checkpoint(site, err);
+        return r < 0 ? r : gbx_transaction_commit(&transaction, err);
 }

@@ -18,6 +18,7 @@
 #include "gateway/gate/gate.h"
 #include "gateway/run/outcome.h"
 #include "gateway/run/plan.h"
+#include "gateway/store/transaction.h"
 #include "runtime/vault/delivery.h"
 
 /* Checks the sealed outputs and releases, holds or refuses them. Fills state and reasons of `outcome`. */
@@ -25,7 +26,7 @@ int gbx_hand_over(struct gbx_site *site, const struct gbx_decision *decision, co
                   struct gbx_delivery *out, struct gbx_run_outcome *outcome, struct gbx_error *err);
 
 /* Marks, signs, encrypts and records. */
-int gbx_release(struct gbx_site *site, const char *run, const struct gbx_run_plan *plan, const struct gbx_gate_result *result,
+int gbx_release(struct gbx_transaction *transaction, const char *run, const struct gbx_run_plan *plan, const struct gbx_gate_result *result,
                 const char *findings_digest, struct gbx_error *err);
 
 /* Held outputs: kept encrypted to the site, read back for reviewers, dropped when decided. */

@@ -5,6 +5,7 @@
 #include "gateway/handover/earlier.h"
 #include "gateway/handover/handover.h"
 #include "gateway/handover/provenance.h"
+#include "gateway/store/fact.h"
 #include "gateway/store/keys.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/view.h"
@@ -44,7 +45,7 @@ static void free_making(struct making *making) {
 static int load_recipient(struct making *making, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
         const char *name = making->plan->request.requester, *age;
-        int r = gbx_view_query_one(making->site->view, &row, err, "SELECT age FROM user WHERE name=?1 AND state='active'", name, NULL);
+        int r = gbx_fact_one(making->site, &row, err, "user", "name=?1 AND state='active'", name, NULL);
 
         if (r < 0)
                 return r;
@@ -55,12 +56,12 @@ static int load_recipient(struct making *making, struct gbx_error *err) {
 }
 
 static int start(struct making *making, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *row = NULL;
-        int r = gbx_view_query_one(making->site->view, &row, err, "SELECT count(*) + 1 AS next FROM release", NULL);
+        uint64_t number;
+        int r = gbx_fact_count(making->site, "release", &number, err);
 
         if (r < 0)
                 return r;
-        (void)snprintf(making->id, sizeof making->id, "release-%06lld", (long long)json_integer_value(json_object_get(row, "next")));
+        (void)snprintf(making->id, sizeof making->id, "release-%06llu", (unsigned long long)number + 1);
         (void)snprintf(making->folder, sizeof making->folder, "releases/%s", making->id);
         making->outputs = json_array();
         making->marks = json_object();
@@ -333,17 +334,13 @@ static int sign(struct making *making, const struct gbx_gate_result *result, con
         return gbx_write_file_durably(making->site->directory, path, envelope.data, envelope.size, 0600, err);
 }
 
-int gbx_release(struct gbx_site *site, const char *run, const struct gbx_run_plan *plan, const struct gbx_gate_result *result,
+int gbx_release(struct gbx_transaction *transaction, const char *run, const struct gbx_run_plan *plan, const struct gbx_gate_result *result,
                 const char *findings_digest, struct gbx_error *err) {
-        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
-        gbx_auto(free_making) struct making making = { .site = site, .plan = plan, .run = run };
+        gbx_auto(free_making) struct making making = { .site = gbx_transaction_site(transaction), .plan = plan, .run = run };
         gbx_auto(gbx_json_freep) json_t *details = NULL;
         char provenance[GBX_SHA256_TEXT_SIZE];
-        int r = gbx_site_lock(site, err);
+        int r;
 
-        if (r < 0)
-                return r;
-        locked = site;
         making.subjects = calloc(result->table_count + 1, sizeof *making.subjects);
         if (!making.subjects)
                 return gbx_fail_memory(err);
@@ -356,5 +353,5 @@ int gbx_release(struct gbx_site *site, const char *run, const struct gbx_run_pla
                 return r;
         details = json_pack("{s:s, s:s, s:O, s:O, s:s}", "run", run, "recipient", plan->request.requester, "outputs", making.outputs,
                             "mark", making.marks, "provenance", provenance);
-        return gbx_site_record(site, &(struct gbx_action){ "system", "release.create", making.id, "done", NULL, details }, NULL, err);
+        return gbx_transaction_record_system(transaction, &(struct gbx_action){ "release.create", making.id, "done", NULL, details }, NULL, err);
 }

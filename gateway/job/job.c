@@ -8,7 +8,7 @@
 #include "gateway/flows/flows.h"
 #include "gateway/handover/handover.h"
 #include "gateway/run/plan.h"
-#include "gateway/store/view.h"
+#include "gateway/store/transaction.h"
 
 #include <string.h>
 
@@ -29,7 +29,7 @@ static json_t *denied_text(const json_t *item) {
 }
 
 /* One entry a distinct denied call; the sandbox has grouped and counted them, and cut the list. */
-static int record_one_denied(struct gbx_site *site, const char *id, const json_t *item, struct gbx_error *err) {
+static int record_one_denied(struct gbx_transaction *transaction, const char *id, const json_t *item, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *reasons = denied_text(item);
         gbx_auto(gbx_json_freep) json_t *details =
                 json_pack("{s:O, s:O, s:O, s:O}", "syscall", json_object_get(item, "syscall"), "arguments",
@@ -38,23 +38,23 @@ static int record_one_denied(struct gbx_site *site, const char *id, const json_t
 
         if (!details)
                 return gbx_fail(err, -EPROTO, "the sandbox's report of denied system calls is malformed");
-        return gbx_site_record(site, &(struct gbx_action){ "system", "syscall.denied", id, "denied", reasons, details }, NULL, err);
+        return gbx_transaction_record(transaction, &(struct gbx_action){ "syscall.denied", id, "denied", reasons, details }, NULL, err);
 }
 
-static int record_denied(struct gbx_site *site, const char *id, const json_t *sandbox, struct gbx_error *err) {
+static int record_denied(struct gbx_transaction *transaction, const char *id, const json_t *sandbox, struct gbx_error *err) {
         size_t index;
         json_t *item;
         int r = 0;
 
         json_array_foreach(json_object_get(sandbox, "denied"), index, item)
                 if (index < MAX_DENIED_ENTRIES && r >= 0)
-                        r = record_one_denied(site, id, item, err);
+                        r = record_one_denied(transaction, id, item, err);
         if (r >= 0 && gbx_json_number(sandbox, "pids_refused") > 0) {
                 gbx_auto(gbx_json_freep) json_t *refused =
                         json_pack("{s:s, s:[], s:I, s:s}", "syscall", "clone", "arguments", "count", gbx_json_number(sandbox, "pids_refused"),
                                   "action", "errno EAGAIN by the process limit");
 
-                r = record_one_denied(site, id, refused, err);
+                r = record_one_denied(transaction, id, refused, err);
         }
         return r;
 }
@@ -68,7 +68,7 @@ static json_t *make_report(const struct gbx_execution_result *result) {
                          gbx_json_number(sandbox, "io_write_bytes"), "denied", gbx_json_number(sandbox, "denied_total"));
 }
 
-static int record_end(struct gbx_site *site, const char *id, const struct gbx_execution_result *result, struct gbx_run_outcome *outcome,
+static int record_end(struct gbx_transaction *transaction, const char *id, const struct gbx_execution_result *result, struct gbx_run_outcome *outcome,
                       json_t *reason, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details = json_deep_copy(outcome->report), *reasons = json_array();
         const char *named = json_string_value(json_object_get(result->sandbox, "limit"));
@@ -84,7 +84,7 @@ static int record_end(struct gbx_site *site, const char *id, const struct gbx_ex
                 (void)json_object_set_new(details, "limit", json_string(limit));
         if (json_is_object(json_object_get(result->sandbox, "layers")))
                 (void)json_object_set(details, "layers", json_object_get(result->sandbox, "layers"));
-        return gbx_site_record(site, &(struct gbx_action){ "system", "run.end", id, word, reasons, details }, NULL, err);
+        return gbx_transaction_record(transaction, &(struct gbx_action){ "run.end", id, word, reasons, details }, NULL, err);
 }
 
 /* The end of a run that broke off in our own hands, with nothing in it that the log could refuse: a run that began has
@@ -98,7 +98,7 @@ static int record_failure(struct gbx_site *site, const char *id, const struct gb
         reasons = json_pack("[s]", text);
 
         /* The cause is what the caller reports; that it could not be recorded adds nothing. */
-        return gbx_site_record(site, &(struct gbx_action){ "system", "run.end", id, "failed", reasons, NULL }, NULL, &ignored);
+        return gbx_record_system(site, &(struct gbx_action){ "run.end", id, "failed", reasons, NULL }, &ignored);
 }
 
 static int record_start(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, struct gbx_error *err) {
@@ -108,17 +108,20 @@ static int record_start(struct gbx_site *site, const struct gbx_run_plan *plan, 
                           plan->request.policy, "limits", "wall_ms", (json_int_t)limits->wall_ms, "cpu_ms", (json_int_t)limits->cpu_ms,
                           "memory_bytes", (json_int_t)limits->memory_bytes, "processes", (json_int_t)limits->processes,
                           "output_bytes", (json_int_t)limits->output_bytes);
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
         int r;
 
         if (limits->cpu_percent)
                 (void)json_object_set_new(json_object_get(details, "limits"), "cpu_percent", json_integer((json_int_t)limits->cpu_percent));
-        r = gbx_site_record(site, &(struct gbx_action){ "system", "run.start", id, "done", NULL, details }, NULL, err);
+        r = gbx_transaction_begin_system(&transaction, site, err);
+        if (r >= 0)
+                r = gbx_transaction_record(transaction, &(struct gbx_action){ "run.start", id, "done", NULL, details }, NULL, err);
         for (size_t i = 0; i < plan->request.dataset_count && r >= 0; i++) {
                 gbx_auto(gbx_json_freep) json_t *use =
                         json_pack("{s:s, s:s, s:s}", "purpose", "decrypt into the sandbox", "run", id, "digest", plan->request.datasets[i].digest);
 
-                r = gbx_site_record(site, &(struct gbx_action){ "system", "key.use", plan->request.datasets[i].name, "done", NULL, use }, NULL,
-                                    err);
+                r = gbx_transaction_record(transaction, &(struct gbx_action){ "key.use", plan->request.datasets[i].name, "done", NULL, use }, NULL,
+                                           err);
         }
         return r;
 }
@@ -148,6 +151,16 @@ static int execute(struct gbx_site *site, const struct gbx_run_order *order, con
         return r;
 }
 
+static int record_result(struct gbx_site *site, const char *id, const struct gbx_execution_result *result, struct gbx_run_outcome *outcome,
+                         json_t *reason, struct gbx_error *err) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
+        int r = gbx_transaction_begin_system(&transaction, site, err);
+
+        if (r >= 0)
+                r = record_denied(transaction, id, result->sandbox, err);
+        return r < 0 ? r : record_end(transaction, id, result, outcome, reason, err);
+}
+
 static int run_allowed(struct gbx_site *site, const struct gbx_run_order *order, const struct gbx_decision *decision,
                        struct gbx_run_outcome *outcome, struct gbx_error *err) {
         gbx_auto(gbx_run_plan_free) struct gbx_run_plan plan = {};
@@ -161,9 +174,7 @@ static int run_allowed(struct gbx_site *site, const struct gbx_run_order *order,
                 return r;
         outcome->report = make_report(&result);
         outcome->state = gbx_run_judge(&result, &plan.policy->messages, &reason);
-        r = record_denied(site, decision->id, result.sandbox, err);
-        if (r >= 0)
-                r = record_end(site, decision->id, &result, outcome, reason, err);
+        r = record_result(site, decision->id, &result, outcome, reason, err);
         if (r < 0) {
                 (void)record_failure(site, decision->id, err);
                 return r;
@@ -175,10 +186,11 @@ static int run_allowed(struct gbx_site *site, const struct gbx_run_order *order,
         return gbx_hand_over(site, decision, &plan, result.out, outcome, err);
 }
 
-int gbx_run_job(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_run_outcome *ret, struct gbx_error *err) {
+int gbx_run_job(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_run_order *order, struct gbx_run_outcome *ret,
+                struct gbx_error *err) {
         gbx_auto(gbx_decision_free) struct gbx_decision decision = {};
         gbx_auto(gbx_run_outcome_free) struct gbx_run_outcome outcome = {};
-        int r = gbx_decide_and_record(site, order, &decision, err);
+        int r = gbx_decide_and_record(site, caller, order, &decision, err);
 
         if (r < 0)
                 return r;

@@ -10,6 +10,9 @@
 #include "base/error.h"
 #include "gateway/run/order.h"
 #include "gateway/run/outcome.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 
-int gbx_run_job(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_run_outcome *ret, struct gbx_error *err);
+/* The requester is the caller. */
+int gbx_run_job(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_run_order *order, struct gbx_run_outcome *ret,
+                struct gbx_error *err);

@@ -4,7 +4,8 @@
 #include "gateway/executor/local.h"
 #include "gateway/gate/check.h"
 #include "gateway/handover/handover.h"
-#include "gateway/store/view.h"
+#include "base/json.h"
+#include "gateway/store/fact.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +23,7 @@ static int find_datasets(struct gbx_site *site, const struct gbx_policy *policy,
 
         for (size_t i = 0; i < policy->datasets.count; i++) {
                 json_t *row;
-                int r = gbx_view_query_one(site->view, &row, err, "SELECT * FROM dataset WHERE name=?1 AND state='active'",
-                                           policy->datasets.items[i], NULL);
+                int r = gbx_fact_one(site, &row, err, "dataset", "name=?1 AND state='active'", policy->datasets.items[i], NULL);
 
                 if (r < 0)
                         return r;

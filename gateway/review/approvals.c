@@ -1,11 +1,12 @@
 #include "gateway/review/approvals.h"
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "base/text.h"
-#include "gateway/store/authorise.h"
+#include "gateway/store/fact.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/policies.h"
-#include "gateway/store/view.h"
+#include "gateway/store/transaction.h"
 #include "policy/sshsig.h"
 
 #include <stdio.h>
@@ -17,9 +18,7 @@ static int add_datasets(struct gbx_site *site, const struct gbx_policy *policy, 
         for (size_t i = 0; i < policy->datasets.count; i++) {
                 gbx_auto(gbx_json_freep) json_t *row = NULL;
                 struct gbx_approval_dataset *dataset = &approval->datasets[approval->dataset_count];
-                int r = gbx_view_query_one(site->view, &row, err,
-                                           "SELECT name, version, manifest FROM dataset WHERE name=?1 AND state='active'",
-                                           policy->datasets.items[i], NULL);
+                int r = gbx_fact_one(site, &row, err, "dataset", "name=?1 AND state='active'", policy->datasets.items[i], NULL);
 
                 if (r < 0)
                         return r;
@@ -80,7 +79,7 @@ int gbx_find_user_by_key(struct gbx_site *site, const char *key_line, char ret_n
         int r = gbx_ssh_key_parse(key_line, &wanted, err);
 
         if (r >= 0)
-                r = gbx_view_query(site->view, &rows, err, "SELECT name, ssh_key FROM user WHERE state='active'", NULL);
+                r = gbx_fact_rows(site, &rows, err, "user", "state='active'", NULL);
         if (r < 0)
                 return r;
         json_array_foreach(rows, index, row)
@@ -92,13 +91,12 @@ int gbx_find_user_by_key(struct gbx_site *site, const char *key_line, char ret_n
         return gbx_fail(err, -ENOENT, "no user of this site has the key %s", wanted.fingerprint);
 }
 
-/* The statement must be one that this site would make now, of its time and nonce, and none that was withdrawn. */
+/* The statement must be one that this site would make now, of its time and nonce. */
 static int check_statement(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval,
-                           const void *statement, size_t size, const char *digest, struct gbx_error *err) {
+                           const void *statement, size_t size, struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
         gbx_auto(gbx_free_pointer) struct gbx_approval *now = malloc(sizeof *now);
         gbx_auto(gbx_buffer_free) struct gbx_buffer expected = {};
-        gbx_auto(gbx_json_freep) json_t *row = NULL;
         int r;
 
         if (!now)
@@ -116,18 +114,14 @@ static int check_statement(struct gbx_site *site, const json_t *algorithm, const
         if (expected.size != size || memcmp(expected.data, statement, size) != 0)
                 return gbx_fail(err, -EINVAL, "the statement is not about the algorithm, datasets and policy as they stand here now; "
                                               "get the current one with: gbx review statement");
-        r = gbx_view_query_one(site->view, &row, err, "SELECT seq FROM approval WHERE statement=?1 AND state='revoked'", digest, NULL);
-        if (r == 0)
-                return gbx_fail(err, -EKEYREJECTED, "an approval with this statement was withdrawn; get a new one with: gbx review statement");
-        return r < 0 ? r : 0;
+        return 0;
 }
 
 static int verify(struct gbx_site *site, const struct gbx_approval *approval, const void *statement, size_t statement_size,
                   const void *signature, size_t signature_size, json_t **ret_user, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
         struct gbx_ssh_key key;
-        int r = gbx_view_query_one(site->view, &row, err, "SELECT name, ssh_key FROM user WHERE name=?1 AND state='active'",
-                                   approval->reviewer, NULL);
+        int r = gbx_fact_one(site, &row, err, "user", "name=?1 AND state='active'", approval->reviewer, NULL);
 
         if (r < 0)
                 return r;
@@ -142,38 +136,78 @@ static int verify(struct gbx_site *site, const struct gbx_approval *approval, co
         return 0;
 }
 
-int gbx_take_approval(struct gbx_site *site, const json_t *algorithm, const void *statement, size_t statement_size,
-                      const void *signature, size_t signature_size, struct gbx_error *err) {
-        gbx_auto(gbx_site_unlockp) struct gbx_site *locked = NULL;
-        gbx_auto(gbx_free_pointer) struct gbx_approval *approval = calloc(1, sizeof *approval);
-        gbx_auto(gbx_json_freep) json_t *user = NULL, *details = NULL;
-        char statement_digest[GBX_SHA256_TEXT_SIZE], signature_digest[GBX_SHA256_TEXT_SIZE], expires[GBX_TIME_TEXT_SIZE];
-        uint8_t digest[GBX_SHA256_SIZE];
-        int r = approval ? gbx_approval_parse(statement, statement_size, approval, err) : gbx_fail_memory(err);
+/* A statement counts once, and none that is older than the reviewer's last rejection counts at all: whoever kept one and its
+ * signature cannot bring it again, above all not after it was withdrawn. */
+static int check_fresh(struct gbx_site *site, const struct gbx_approval *approval, const char *statement, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *used = NULL, *rejected = NULL;
+        char made[GBX_TIME_TEXT_SIZE];
+        int r = gbx_fact_one(site, &used, err, "approval", "statement=?1", statement, NULL);
+
+        if (r == 0)
+                return gbx_fail(err, -EKEYREJECTED, "this statement was used before, in entry %lld; get a new one with: gbx review statement",
+                                (long long)gbx_json_number(used, "seq"));
+        if (r > 0)
+                r = gbx_fact_one(site, &rejected, err, "approval", "algorithm=?1 AND reviewer=?2 AND decision='reject'", approval->algorithm,
+                                 approval->reviewer, NULL);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        gbx_time_text(approval->made, made);
+        return strcmp(made, gbx_json_text(rejected, "time")) > 0
+                       ? 0
+                       : gbx_fail(err, -EKEYREJECTED, "the statement is older than the rejection in entry %lld; get a new one with: gbx review statement",
+                                  (long long)gbx_json_number(rejected, "seq"));
+}
+
+/* What must hold at the moment of recording. `ret_user` gets the reviewer's row. */
+static int check_approval(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval,
+                          const struct gbx_signed_statement *given, const char *digest, json_t **ret_user, struct gbx_error *err) {
+        int r = check_statement(site, algorithm, approval, given->statement, given->statement_size, err);
 
         if (r >= 0)
-                r = gbx_site_lock(site, err);
-        if (r < 0)
-                return r;
-        locked = site;
-        gbx_sha256(statement, statement_size, digest);
-        gbx_sha256_text(digest, statement_digest);
-        r = check_statement(site, algorithm, approval, statement, statement_size, statement_digest, err);
-        if (r >= 0)
-                r = gbx_authorise(site, approval->reviewer, "review approve", err);
-        if (r >= 0)
-                r = verify(site, approval, statement, statement_size, signature, signature_size, &user, err);
-        if (r >= 0)
-                r = gbx_object_put(site->directory, statement, statement_size, statement_digest, err);
-        if (r >= 0)
-                r = gbx_object_put(site->directory, signature, signature_size, signature_digest, err);
-        if (r < 0)
-                return r;
+                r = check_fresh(site, approval, digest, err);
+        return r < 0 ? r : verify(site, approval, given->statement, given->statement_size, given->signature, given->signature_size, ret_user, err);
+}
+
+static int record_approval(struct gbx_transaction *transaction, const struct gbx_approval *approval, const char *statement,
+                           const char *signature, const json_t *user, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *details = NULL;
+        char expires[GBX_TIME_TEXT_SIZE];
+
         gbx_time_text(approval->expires, expires);
         details = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "purpose", approval->purpose, "policy", approval->policy, "statement",
-                            statement_digest, "signature", signature_digest, "ssh_key",
-                            json_string_value(json_object_get(user, "ssh_key")), "expires", expires);
-        r = gbx_site_record(site, &(struct gbx_action){ approval->reviewer, "review.approve", approval->algorithm, "done", NULL, details },
-                            NULL, err);
-        return r < 0 ? r : gbx_site_checkpoint(site, err);
+                            statement, "signature", signature, "ssh_key", gbx_json_text(user, "ssh_key"), "expires", expires);
+        return gbx_transaction_record(transaction, &(struct gbx_action){ "review.approve", approval->algorithm, "done", NULL, details }, NULL,
+                                      err);
+}
+
+int gbx_take_approval(struct gbx_site *site, const struct gbx_caller *caller, const json_t *algorithm,
+                      const struct gbx_signed_statement *given, struct gbx_error *err) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
+        gbx_auto(gbx_free_pointer) struct gbx_approval *approval = calloc(1, sizeof *approval);
+        gbx_auto(gbx_json_freep) json_t *user = NULL;
+        char statement[GBX_SHA256_TEXT_SIZE], signature[GBX_SHA256_TEXT_SIZE];
+        int r = approval ? gbx_approval_parse(given->statement, given->statement_size, approval, err) : gbx_fail_memory(err);
+
+        if (r >= 0 && strcmp(approval->reviewer, gbx_caller_name(caller)) != 0)
+                r = gbx_fail(err, -EKEYREJECTED, "the statement is of the reviewer '%s', not of '%s'", approval->reviewer,
+                             gbx_caller_name(caller));
+        if (r >= 0)
+                r = gbx_object_put(site->directory, given->statement, given->statement_size, statement, err);
+        if (r >= 0)
+                r = gbx_object_put(site->directory, given->signature, given->signature_size, signature, err);
+        if (r >= 0)
+                r = gbx_transaction_begin(&transaction, site, caller, "review approve", err);
+        if (r >= 0)
+                r = check_approval(site, algorithm, approval, given, statement, &user, err);
+        if (r >= 0)
+                r = record_approval(transaction, approval, statement, signature, user, err);
+        return r < 0 ? r : gbx_transaction_commit(&transaction, err);
+}
+
+int gbx_reject_algorithm(struct gbx_site *site, const struct gbx_caller *caller, const json_t *algorithm, const char *reason,
+                         struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *reasons = json_pack("[s]", reason);
+
+        return gbx_record(site, caller, "review reject",
+                          &(struct gbx_action){ "review.reject", gbx_json_text(algorithm, "digest"), "done", reasons, NULL }, err);
 }

@@ -10,16 +10,32 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 #include "policy/approval.h"
+
+#include <jansson.h>
 
 /* The statement for a reviewer. `expires` 0: as long as the policy lets approvals live. */
 int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const char *purpose, const char *reviewer, int64_t expires,
                        struct gbx_buffer *ret_text, struct gbx_error *err);
 
-/* Checks that the statement is about this site and algorithm and that its reviewer signed it, then records it. */
-int gbx_take_approval(struct gbx_site *site, const json_t *algorithm, const void *statement, size_t statement_size,
-                      const void *signature, size_t signature_size, struct gbx_error *err);
+/* A statement's bytes and the armored SSHSIG over them. */
+struct gbx_signed_statement {
+        const void *statement;
+        size_t statement_size;
+        const void *signature;
+        size_t signature_size;
+};
+
+/* Takes an approval in: the caller must be the statement's reviewer, the statement about this site and algorithm as they
+ * stand now and never used before, the signature good. */
+int gbx_take_approval(struct gbx_site *site, const struct gbx_caller *caller, const json_t *algorithm,
+                      const struct gbx_signed_statement *given, struct gbx_error *err);
+
+/* Rejects an algorithm: approvals that the caller gave it are withdrawn for good. */
+int gbx_reject_algorithm(struct gbx_site *site, const struct gbx_caller *caller, const json_t *algorithm, const char *reason,
+                         struct gbx_error *err);
 
 /* The user whose public key this is. -ENOENT if nobody's. */
 int gbx_find_user_by_key(struct gbx_site *site, const char *key_line, char ret_name[static 65], struct gbx_error *err);

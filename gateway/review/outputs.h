@@ -8,7 +8,8 @@
 #pragma once
 
 #include "base/error.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 
-int gbx_review_release(struct gbx_site *site, const char *run, const char *reviewer, const char *reason, struct gbx_error *err);
-int gbx_review_refuse(struct gbx_site *site, const char *run, const char *reviewer, const char *reason, struct gbx_error *err);
+int gbx_review_release(struct gbx_site *site, const char *run, const struct gbx_caller *reviewer, const char *reason, struct gbx_error *err);
+int gbx_review_refuse(struct gbx_site *site, const char *run, const struct gbx_caller *reviewer, const char *reason, struct gbx_error *err);

@@ -11,7 +11,7 @@
 #include "base/crypto.h"
 #include "base/error.h"
 #include "gateway/run/order.h"
-#include "gateway/store/site.h"
+#include "gateway/store/transaction.h"
 #include "policy/decision.h"
 
 struct gbx_decision {
@@ -26,8 +26,9 @@ struct gbx_decision {
 int gbx_decide_explain(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_verdict *ret_verdict,
                        struct gbx_error *err);
 
-/* Holds the site's lock from gathering to recording. */
-int gbx_decide_and_record(struct gbx_site *site, const struct gbx_run_order *order, struct gbx_decision *ret, struct gbx_error *err);
+/* The requester is the caller. One transaction from gathering to recording. */
+int gbx_decide_and_record(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_run_order *order, struct gbx_decision *ret,
+                          struct gbx_error *err);
 void gbx_decision_free(struct gbx_decision *decision);
 
 /* Reasons as texts for the log and for people. */

@@ -1,8 +1,9 @@
 #include "gateway/run/plan.h"
 
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "gateway/store/objects.h"
-#include "gateway/store/view.h"
+#include "gateway/store/fact.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +29,7 @@ static int load_datasets(struct gbx_site *site, struct gbx_run_plan *plan, struc
         for (size_t i = 0; i < plan->request.dataset_count; i++) {
                 const struct gbx_run_dataset *dataset = &plan->request.datasets[i];
                 json_t *row;
-                int r = gbx_view_query_one(site->view, &row, err, "SELECT * FROM dataset WHERE name=?1 AND manifest=?2", dataset->name,
-                                           dataset->digest, NULL);
+                int r = gbx_fact_one(site, &row, err, "dataset", "name=?1 AND manifest=?2", dataset->name, dataset->digest, NULL);
 
                 if (r < 0)
                         return r;

@@ -11,9 +11,9 @@ static const json_int_t times[] = { SECOND, 10 * SECOND, 60 * SECOND, 600 * SECO
 static const json_int_t sizes[] = { 64 * MIB, 1024 * MIB, 16LL * 1024 * MIB, 256LL * 1024 * MIB };
 static const char *const hidden[] = { "denied", "pids_peak", "read_bytes", "written_bytes", "output", "findings" };
 
-int gbx_usage_exact(struct gbx_site *site, const char *name, bool *ret_exact, struct gbx_error *err) {
+int gbx_usage_exact(struct gbx_site *site, const struct gbx_caller *caller, bool *ret_exact, struct gbx_error *err) {
         unsigned roles;
-        int r = gbx_principal_roles(site, name, &roles, err);
+        int r = gbx_caller_roles(site, caller, &roles, err);
 
         if (r >= 0)
                 *ret_exact = roles & (GBX_ROLE_AUDITOR | GBX_ROLE_ADMIN);

@@ -11,13 +11,14 @@
 #pragma once
 
 #include "base/error.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Whether `name` (NULL: the operator) may see exact figures. */
-int gbx_usage_exact(struct gbx_site *site, const char *name, bool *ret_exact, struct gbx_error *err);
+/* Whether the caller may see exact figures. */
+int gbx_usage_exact(struct gbx_site *site, const struct gbx_caller *caller, bool *ret_exact, struct gbx_error *err);
 
 /* Rounds cpu_ms, wall_ms and memory_bytes of an object up to their steps and removes the other figures. Members that
  * are absent or null stay so. */

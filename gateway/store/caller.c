@@ -9,7 +9,7 @@
 
 struct gbx_caller {
         char name[65];
-        enum gbx_proof proof;
+        enum gbx_caller_proof_kind proof;
         bool operator;
 };
 
@@ -19,7 +19,7 @@ const struct gbx_caller *gbx_caller_system(void) {
         return &caller;
 }
 
-static int make(struct gbx_caller **ret, const char *name, enum gbx_proof proof, bool operator, struct gbx_error *err) {
+static int make(struct gbx_caller **ret, const char *name, enum gbx_caller_proof_kind proof, bool operator, struct gbx_error *err) {
         struct gbx_caller *caller;
 
         if (!gbx_name_valid(name) || strcmp(name, GBX_SYSTEM) == 0 || (!operator && strcmp(name, GBX_OPERATOR) == 0))
@@ -38,7 +38,7 @@ int gbx_caller_directory(struct gbx_caller **ret, const char *name, struct gbx_e
         return make(ret, name ? name : GBX_OPERATOR, GBX_PROOF_DIRECTORY, name == NULL, err);
 }
 
-int gbx_caller_proven(struct gbx_caller **ret, const char *name, enum gbx_proof proof, struct gbx_error *err) {
+int gbx_caller_proven(struct gbx_caller **ret, const char *name, enum gbx_caller_proof_kind proof, struct gbx_error *err) {
         return make(ret, name, proof, false, err);
 }
 

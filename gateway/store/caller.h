@@ -17,7 +17,7 @@
 
 struct gbx_caller;
 
-enum gbx_proof {
+enum gbx_caller_proof_kind {
         GBX_PROOF_SYSTEM,
         GBX_PROOF_DIRECTORY,
         GBX_PROOF_PEER,
@@ -36,7 +36,7 @@ const struct gbx_caller *gbx_caller_system(void);
 int gbx_caller_directory(struct gbx_caller **ret, const char *name, struct gbx_error *err);
 
 /* By proof of another kind, for the code that has checked it. */
-int gbx_caller_proven(struct gbx_caller **ret, const char *name, enum gbx_proof proof, struct gbx_error *err);
+int gbx_caller_proven(struct gbx_caller **ret, const char *name, enum gbx_caller_proof_kind proof, struct gbx_error *err);
 
 struct gbx_caller *gbx_caller_free(struct gbx_caller *caller);
 static inline void gbx_caller_freep(struct gbx_caller **caller) { *caller = gbx_caller_free(*caller); }

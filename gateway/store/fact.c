@@ -88,3 +88,18 @@ int gbx_fact_check_all(struct gbx_site *site, struct gbx_error *err) {
         gbx_view_end_read(site->view);
         return r;
 }
+
+int gbx_fact_count(struct gbx_site *site, const char *name, uint64_t *ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_view_begin_read(site->view, err);
+
+        if (r < 0)
+                return r;
+        r = gbx_seal_check(site->view, site->seal_key, "counter", err);
+        if (r >= 0)
+                r = gbx_view_query_one(site->view, &row, err, "SELECT value FROM counter WHERE name=?1", name, NULL);
+        gbx_view_end_read(site->view);
+        if (r >= 0)
+                *ret = (uint64_t)gbx_json_number(row, "value");
+        return r < 0 ? r : 0;
+}

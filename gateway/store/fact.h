@@ -16,6 +16,7 @@
 #include "gateway/store/site.h"
 
 #include <jansson.h>
+#include <stdint.h>
 
 /* The rows of `table` that fit the condition, with text parameters ended by NULL, in the order of their entries. */
 int gbx_fact_rows(struct gbx_site *site, json_t **ret_rows, struct gbx_error *err, const char *table, const char *condition, ...)
@@ -24,6 +25,9 @@ int gbx_fact_rows(struct gbx_site *site, json_t **ret_rows, struct gbx_error *er
 /* The last such row. 0 and the row, 1 if there is none. */
 int gbx_fact_one(struct gbx_site *site, json_t **ret_row, struct gbx_error *err, const char *table, const char *condition, ...)
         __attribute__((sentinel));
+
+/* How many runs or releases there ever were (`name` "run", "release", "heartbeat"), whatever rows there are. */
+int gbx_fact_count(struct gbx_site *site, const char *name, uint64_t *ret, struct gbx_error *err);
 
 /* Whether the whole view is what the log made of it: every table's seal. */
 int gbx_fact_check_all(struct gbx_site *site, struct gbx_error *err);

@@ -2,13 +2,13 @@
 
 #include "base/cleanup.h"
 #include "gateway/store/objects.h"
-#include "gateway/store/view.h"
+#include "base/json.h"
+#include "gateway/store/fact.h"
 
 int gbx_policy_in_force(struct gbx_site *site, const char *purpose, struct gbx_policy **ret, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer source = {};
-        int r = gbx_view_query_one(site->view, &row, err, "SELECT digest, name FROM policy WHERE purpose=?1 AND state='in-force'",
-                                   purpose, NULL);
+        int r = gbx_fact_one(site, &row, err, "policy", "purpose=?1 AND state='in-force'", purpose, NULL);
 
         if (r < 0)
                 return r;

@@ -117,11 +117,11 @@ static int append_change(sqlite3 *view, const char *table, const char *prefix, s
         int r = row_terms(view, table, prefix, &columns, &stretch, err);
 
         return r < 0 ? r
-                     : gbx_buffer_printf(sql, err,
-                                         "INSERT OR IGNORE INTO seal VALUES('%s',%s,zeroblob(%d));"
-                                         "UPDATE seal SET sum=gbx_combine(sum,gbx_row_code(%s)) WHERE tbl='%s' AND stretch=%s;",
-                                         table, gbx_buffer_text(&stretch), GBX_SHA256_SIZE, gbx_buffer_text(&columns), table,
-                                         gbx_buffer_text(&stretch));
+                     : gbx_buffer_printf(sql, err, /* not OR IGNORE: the statement that fires a trigger has the say over its conflicts */
+                                         "INSERT INTO seal SELECT '%1$s',%2$s,zeroblob(%4$d) WHERE NOT EXISTS"
+                                         "(SELECT 1 FROM seal WHERE tbl='%1$s' AND stretch=%2$s);"
+                                         "UPDATE seal SET sum=gbx_combine(sum,gbx_row_code(%3$s)) WHERE tbl='%1$s' AND stretch=%2$s;",
+                                         table, gbx_buffer_text(&stretch), gbx_buffer_text(&columns), GBX_SHA256_SIZE);
 }
 
 static int watch_table(sqlite3 *view, const char *table, struct gbx_error *err) {

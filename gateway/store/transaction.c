@@ -73,13 +73,28 @@ int gbx_transaction_begin_system(struct gbx_transaction **ret, struct gbx_site *
         return begin(ret, site, gbx_caller_system(), err);
 }
 
+/* Appends an entry that is complete and applies it to the view. */
+static int append(struct gbx_site *site, const json_t *json, uint64_t *ret_index, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer entry = {};
+        uint64_t index;
+        int r = gbx_entry_format(json, &entry, err);
+
+        if (r < 0)
+                return r;
+        r = gbx_log_append(site->log, entry.data, entry.size, &index, err);
+        if (r < 0)
+                return gbx_context(err, r, "nothing was done: the action log cannot take this");
+        r = gbx_view_apply(site->writer, site->seal_key, index, gbx_buffer_text(&entry), entry.size, err);
+        if (r >= 0 && ret_index)
+                *ret_index = index;
+        return r;
+}
+
 static int record(struct gbx_transaction *transaction, const struct gbx_caller *caller, const struct gbx_action *action,
                   uint64_t *ret_index, struct gbx_error *err) {
         struct gbx_site *site = transaction->site;
-        gbx_auto(gbx_buffer_free) struct gbx_buffer entry = {};
-        gbx_auto(gbx_json_freep) json_t *json = NULL;
+        gbx_auto(gbx_json_freep) json_t *json = NULL, *step = NULL;
         const json_t *reason;
-        uint64_t index;
         size_t place;
         int r = gbx_entry_new(&json, action->action, gbx_caller_name(caller), action->object, action->outcome, gbx_time_now(),
                               json_incref(action->details), err);
@@ -90,16 +105,12 @@ static int record(struct gbx_transaction *transaction, const struct gbx_caller *
                 if (r >= 0)
                         r = gbx_entry_add_reason(json, json_string_value(reason), err);
         if (r >= 0)
-                r = gbx_entry_format(json, &entry, err);
-        if (r < 0)
-                return gbx_context(err, r, "log entry '%s'", action->action);
-        r = gbx_log_append(site->log, entry.data, entry.size, &index, err);
-        if (r < 0)
-                return gbx_context(err, r, "nothing was done: the action log cannot take '%s'", action->action);
-        r = gbx_view_apply(site->writer, site->seal_key, index, gbx_buffer_text(&entry), entry.size, err);
-        if (r >= 0 && ret_index)
-                *ret_index = index;
-        return r;
+                r = gbx_log_time(site->log, gbx_time_now(), json, &step, err);
+        if (r > 0)
+                r = append(site, step, NULL, err);
+        if (r >= 0)
+                r = append(site, json, ret_index, err);
+        return r < 0 ? gbx_context(err, r, "log entry '%s'", action->action) : r;
 }
 
 int gbx_transaction_record(struct gbx_transaction *transaction, const struct gbx_action *action, uint64_t *ret_index, struct gbx_error *err) {

@@ -24,7 +24,7 @@ const char gbx_view_schema[] =
         "CREATE TABLE algorithm(digest TEXT PRIMARY KEY, name TEXT, engine TEXT, submitter TEXT,"
         " bytes INTEGER, deterministic INTEGER, seq INTEGER) WITHOUT ROWID;"
         "CREATE TABLE approval(seq INTEGER PRIMARY KEY, algorithm TEXT, reviewer TEXT, decision TEXT,"
-        " purpose TEXT, policy TEXT, statement TEXT, signature TEXT, ssh_key TEXT, expires TEXT, state TEXT, state_seq INTEGER);"
+        " purpose TEXT, policy TEXT, statement TEXT, signature TEXT, ssh_key TEXT, expires TEXT, time TEXT, state TEXT, state_seq INTEGER);"
         "CREATE TABLE run(id TEXT PRIMARY KEY, algorithm TEXT, requester TEXT, purpose TEXT, datasets TEXT,"
         " policy TEXT, request TEXT, state TEXT, outcome TEXT, denied INTEGER, cpu_ms INTEGER, wall_ms INTEGER,"
         " memory_bytes INTEGER, output TEXT, findings TEXT, seq INTEGER, state_seq INTEGER) WITHOUT ROWID;"
@@ -98,9 +98,9 @@ const struct gbx_view_effect gbx_view_effects[] = {
         { "algo.submit", "INSERT OR IGNORE INTO algorithm VALUES(" OBJECT "," D("name") "," D("engine") "," ACTOR "," D("bytes")
                          "," D("deterministic") ",:seq)" },
         { "review.approve", "INSERT INTO approval VALUES(:seq," OBJECT "," ACTOR ",'approve'," D("purpose") "," D("policy")
-                            "," D("statement") "," D("signature") "," D("ssh_key") "," D("expires") ",'active',:seq)" },
+                            "," D("statement") "," D("signature") "," D("ssh_key") "," D("expires") "," TIME ",'active',:seq)" },
         { "review.reject", "INSERT INTO approval VALUES(:seq," OBJECT "," ACTOR ",'reject'," D("purpose") "," D("policy")
-                           ",NULL,NULL,NULL,NULL,'active',:seq);"
+                           ",NULL,NULL,NULL,NULL," TIME ",'active',:seq);"
                            "UPDATE approval SET " NEW_STATE("revoked") " WHERE algorithm=" OBJECT " AND reviewer=" ACTOR
                            " AND decision='approve' AND state='active'" },
         { "run.decide", "INSERT INTO run(id,algorithm,requester,purpose,datasets,policy,request,state,seq,state_seq) VALUES(" OBJECT

@@ -2,9 +2,10 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "gateway/store/fact.h"
 #include "gateway/store/keys.h"
 #include "gateway/store/objects.h"
-#include "gateway/store/view.h"
+#include "gateway/store/transaction.h"
 #include "runtime/vault/age.h"
 #include "runtime/vault/keys.h"
 
@@ -83,7 +84,7 @@ int gbx_suspects_load(struct gbx_site *site, struct gbx_suspects *ret, struct gb
         int r = gbx_site_identity(site, &identity, err);
 
         if (r >= 0)
-                r = gbx_view_query(site->view, &rows, err, "SELECT id, recipient, outputs FROM release ORDER BY seq", NULL);
+                r = gbx_fact_rows(site, &rows, err, "release", "1", NULL);
         if (r < 0)
                 return r;
         json_array_foreach(rows, index, row) {
@@ -111,7 +112,7 @@ int gbx_suspects_load(struct gbx_site *site, struct gbx_suspects *ret, struct gb
         return 0;
 }
 
-static int record(struct gbx_site *site, const char *actor, const struct gbx_buffer *file, const struct gbx_suspects *suspects,
+static int record(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_buffer *file, const struct gbx_suspects *suspects,
                   const struct gbx_trace *trace, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details = NULL, *accused = json_array();
         uint8_t digest[GBX_SHA256_SIZE];
@@ -123,11 +124,11 @@ static int record(struct gbx_site *site, const char *actor, const struct gbx_buf
                 (void)json_array_append_new(accused, json_string(suspects->list[trace->results[i].candidate].release));
         details = json_pack("{s:s, s:I, s:O}", "verdict", gbx_trace_verdict_text(trace->verdict), "tested", (json_int_t)trace->tested,
                             "accused", accused);
-        return gbx_site_record(site, &(struct gbx_action){ actor, "trace.run", text, gbx_trace_verdict_text(trace->verdict), NULL, details },
-                               NULL, err);
+        return gbx_record(site, caller, "trace", &(struct gbx_action){ "trace.run", text, gbx_trace_verdict_text(trace->verdict), NULL, details },
+                          err);
 }
 
-int gbx_trace_suspect(struct gbx_site *site, const char *actor, const struct gbx_buffer *file, const struct gbx_suspects *suspects,
+int gbx_trace_suspect(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_buffer *file, const struct gbx_suspects *suspects,
                       struct gbx_trace *ret_trace, struct gbx_error *err) {
         gbx_auto(gbx_secret_free) struct gbx_secret root = {};
         gbx_auto(gbx_trace_clear) struct gbx_trace trace = {};
@@ -136,9 +137,7 @@ int gbx_trace_suspect(struct gbx_site *site, const char *actor, const struct gbx
         if (r >= 0)
                 r = gbx_trace(root.data, file->data, file->size, suspects->list, suspects->count, NULL, &trace, err);
         if (r >= 0)
-                r = record(site, actor, file, suspects, &trace, err);
-        if (r >= 0)
-                r = gbx_site_checkpoint(site, err);
+                r = record(site, caller, file, suspects, &trace, err);
         if (r < 0)
                 return r;
         *ret_trace = trace;

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 #include "watermark/trace.h"
 
@@ -22,5 +23,5 @@ int gbx_suspects_load(struct gbx_site *site, struct gbx_suspects *ret, struct gb
 void gbx_suspects_free(struct gbx_suspects *suspects);
 
 /* Traces and records. `ret_trace` is the caller's to gbx_trace_clear. */
-int gbx_trace_suspect(struct gbx_site *site, const char *actor, const struct gbx_buffer *file, const struct gbx_suspects *suspects,
+int gbx_trace_suspect(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_buffer *file, const struct gbx_suspects *suspects,
                       struct gbx_trace *ret_trace, struct gbx_error *err);

@@ -19,7 +19,7 @@ static uint64_t next;
 static void apply(sqlite3 *view, const char *entry) {
         struct gbx_error err = {};
 
-        if (gbx_view_apply(view, next++, entry, strlen(entry), &err) < 0)
+        if (gbx_view_apply(view, NULL, next++, entry, strlen(entry), &err) < 0)
                 fail_msg("%s: %s", entry, err.message);
 }
 
@@ -57,7 +57,7 @@ static void test_days(void **state) {
 
         (void)state;
         next = 0;
-        assert_int_equal(gbx_view_open(&view, ":memory:", NULL), 0);
+        assert_int_equal(gbx_view_open(&view, ":memory:", NULL, NULL), 0);
         decide(view, "run-1", "bank-a", "[\"credit\",\"homes\"]");
         decide(view, "run-2", "bank-b", "[\"credit\"]");
         flow(view, "flow.opened", "run-1", "2026-11-25T23:59:58Z", "allowed", "", "\"rule\":\"scores\"");
@@ -79,7 +79,7 @@ static void test_failures(void **state) {
 
         (void)state;
         next = 0;
-        assert_int_equal(gbx_view_open(&view, ":memory:", NULL), 0);
+        assert_int_equal(gbx_view_open(&view, ":memory:", NULL, NULL), 0);
         decide(view, "run-1", "bank-a", "[\"credit\"]");
         flow(view, "flow.refused", "run-1", "2026-11-25T10:00:00Z", "denied", "\"host\"", "\"destination\":\"x\"");
         flow(view, "flow.refused", "run-1", "2026-11-25T10:00:01Z", "denied", "\"breaker\"", "\"destination\":\"x\"");
@@ -110,7 +110,7 @@ static void test_version(void **state) {
         assert_int_equal(sqlite3_exec(old, "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
                                            "INSERT INTO meta VALUES('applied', 7); CREATE TABLE gone(x)", NULL, NULL, NULL), SQLITE_OK);
         (void)sqlite3_close(old);
-        assert_int_equal(gbx_view_open(&view, path, NULL), 0);
+        assert_int_equal(gbx_view_open(&view, path, NULL, NULL), 0);
         assert_int_equal(gbx_view_applied(view, &applied, NULL), 0);
         assert_int_equal(applied, 0); /* all of the log is applied again */
         expect(view, "SELECT count(*) AS n FROM sqlite_master WHERE name='gone'", "[{\"n\":0}]");
@@ -118,7 +118,7 @@ static void test_version(void **state) {
         decide(view, "run-1", "bank-a", "[]");
         (void)sqlite3_close(view);
         view = NULL;
-        assert_int_equal(gbx_view_open(&view, path, NULL), 0); /* its own version: as it was left */
+        assert_int_equal(gbx_view_open(&view, path, NULL, NULL), 0); /* its own version: as it was left */
         assert_int_equal(gbx_view_applied(view, &applied, NULL), 0);
         assert_int_equal(applied, 1);
         (void)sqlite3_close(view); /* takes its side files along */

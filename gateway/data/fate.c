@@ -1,0 +1,91 @@
+#include "gateway/data/fate.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "gateway/store/authorise.h"
+#include "gateway/store/fact.h"
+#include "gateway/store/transaction.h"
+#include "policy/decision.h"
+#include "runtime/vault/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { STORED_PATH_SIZE = sizeof "data/" + 64 };
+
+/* One version: its key first, for that is what makes every copy unreadable. A missing file was destroyed before. */
+static int destroy_version(struct gbx_site *site, int keys, const json_t *row, struct gbx_error *err) {
+        char version[24], key[GBX_KEYS_NAME_SIZE], path[STORED_PATH_SIZE];
+        int r;
+
+        (void)snprintf(version, sizeof version, "%lld", (long long)json_integer_value(json_object_get(row, "version")));
+        gbx_keys_dataset_name(json_string_value(json_object_get(row, "name")), version, key);
+        r = gbx_keys_destroy(keys, key, err);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        (void)snprintf(path, sizeof path, "data/%.64s", json_string_value(json_object_get(row, "stored")) + strlen("sha256:"));
+        if (unlinkat(site->directory, path, 0) < 0 && errno != ENOENT)
+                return gbx_fail_errno(err, "cannot remove '%s'", path);
+        return 0;
+}
+
+/* Whoever may decide on the fate of a name: its owner, or an administrator. Asked inside the transaction. */
+static int check_right(struct gbx_site *site, const struct gbx_caller *caller, const char *name, json_t **ret_rows, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *rows = NULL;
+        unsigned roles;
+        int r = gbx_caller_roles(site, caller, &roles, err);
+
+        if (r >= 0)
+                r = gbx_fact_rows(site, &rows, err, "dataset", "name=?1", name, NULL);
+        if (r < 0)
+                return r;
+        if (json_array_size(rows) == 0)
+                return gbx_fail(err, -ENOENT, "there is no dataset '%s'", name);
+        if (!(roles & GBX_ROLE_ADMIN) &&
+            strcmp(gbx_json_text(json_array_get(rows, json_array_size(rows) - 1), "owner"), gbx_caller_name(caller)) != 0)
+                return gbx_fail(err, -EKEYREJECTED, "the dataset '%s' is not of '%s'", name, gbx_caller_name(caller));
+        *ret_rows = gbx_take_ptr(rows);
+        return 0;
+}
+
+int gbx_revoke_dataset(struct gbx_site *site, const struct gbx_caller *caller, const char *name, struct gbx_error *err) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
+        gbx_auto(gbx_json_freep) json_t *rows = NULL, *active = NULL;
+        int r = gbx_transaction_begin(&transaction, site, caller, "data revoke", err);
+
+        if (r >= 0)
+                r = check_right(site, caller, name, &rows, err);
+        if (r >= 0)
+                r = gbx_fact_one(site, &active, err, "dataset", "name=?1 AND state='active'", name, NULL);
+        if (r > 0)
+                r = gbx_fail(err, -ENOENT, "there is no active dataset '%s'", name);
+        if (r >= 0)
+                r = gbx_transaction_record(transaction, &(struct gbx_action){ "data.revoke", name, "done", NULL, NULL }, NULL, err);
+        return r < 0 ? r : gbx_transaction_commit(&transaction, err);
+}
+
+int gbx_destroy_dataset(struct gbx_site *site, const struct gbx_caller *caller, const char *name, struct gbx_error *err) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
+        gbx_auto(gbx_json_freep) json_t *rows = NULL;
+        gbx_auto(gbx_close_fd) int keys = -1;
+        size_t index;
+        json_t *row;
+        int r = gbx_transaction_begin(&transaction, site, caller, "data destroy", err);
+
+        if (r >= 0)
+                r = check_right(site, caller, name, &rows, err);
+        if (r >= 0)
+                r = gbx_transaction_record(transaction, &(struct gbx_action){ "data.destroy", name, "done", NULL, NULL }, NULL, err);
+        if (r < 0)
+                return r;
+        keys = gbx_open_directory(site->directory, "keys", err);
+        if (keys < 0)
+                return keys;
+        json_array_foreach(rows, index, row) {
+                r = destroy_version(site, keys, row, err);
+                if (r < 0)
+                        return gbx_context(err, r, "destruction is recorded but not finished; run it again");
+        }
+        return gbx_transaction_commit(&transaction, err);
+}

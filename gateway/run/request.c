@@ -1,0 +1,131 @@
+#include "gateway/run/request.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "gateway/store/fact.h"
+#include "gateway/store/objects.h"
+
+#include <string.h>
+
+static const char *text_of(const json_t *row, const char *field) {
+        return json_string_value(json_object_get(row, field));
+}
+
+/* The roles column (a JSON array) as the comma-separated text of a request. */
+static json_t *roles_text(const char *list_text) {
+        gbx_auto(gbx_json_freep) json_t *list = list_text ? json_loads(list_text, 0, NULL) : NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        size_t index;
+        json_t *role;
+
+        json_array_foreach(list, index, role)
+                (void)gbx_buffer_printf(&text, NULL, "%s%s", index ? "," : "", json_string_value(role));
+        return json_string(gbx_buffer_text(&text));
+}
+
+static int add_dataset(struct gbx_site *site, const char *name, json_t *datasets, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_fact_one(site, &row, err, "dataset", "name=?1", name, NULL);
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return gbx_fail(err, -ENOENT, "there is no dataset '%s' (gbx data ls)", name);
+        if (json_array_append_new(datasets, json_pack("{s:s, s:I, s:s, s:s, s:b}", "name", name, "version",
+                                                      json_integer_value(json_object_get(row, "version")), "digest",
+                                                      text_of(row, "manifest"), "owner", text_of(row, "owner"), "available",
+                                                      strcmp(text_of(row, "state"), "active") == 0)) < 0)
+                return gbx_fail_memory(err);
+        return 0;
+}
+
+/* Who somebody is now; 1: nobody of that name ever was. */
+static int find_user(struct gbx_site *site, const char *name, json_t **ret, struct gbx_error *err) {
+        return gbx_fact_one(site, ret, err, "user", "name=?1", name, NULL);
+}
+
+static int add_approval(struct gbx_site *site, const json_t *row, json_t *approvals, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer statement = {}, signature = {};
+        gbx_auto(gbx_json_freep) json_t *user = NULL;
+        bool active;
+        int r = gbx_object_get(site->directory, text_of(row, "statement"), &statement, err);
+
+        if (r >= 0)
+                r = gbx_object_get(site->directory, text_of(row, "signature"), &signature, err);
+        if (r >= 0)
+                r = find_user(site, text_of(row, "reviewer"), &user, err);
+        if (r < 0)
+                return r;
+        active = text_of(user, "state") && strcmp(text_of(user, "state"), "active") == 0;
+        if (json_array_append_new(approvals,
+                                  json_pack("{s:s, s:o, s:s?, s:I, s:s, s:s, s:I, s:b}", "reviewer", text_of(row, "reviewer"), "roles",
+                                            roles_text(text_of(user, "roles")), "key", active ? text_of(user, "ssh_key") : NULL, "key_since",
+                                            gbx_json_number(user, "since"), "statement", gbx_buffer_text(&statement), "signature",
+                                            gbx_buffer_text(&signature), "seq", gbx_json_number(row, "seq"), "revoked",
+                                            strcmp(text_of(row, "state"), "revoked") == 0)) < 0)
+                return gbx_fail_memory(err);
+        return 0;
+}
+
+/* All approvals ever given to the algorithm: which of them count is the policy's to say. */
+static int add_approvals(struct gbx_site *site, const char *algorithm, json_t *approvals, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *rows = NULL;
+        size_t index;
+        json_t *row;
+        int r = gbx_fact_rows(site, &rows, err, "approval", "algorithm=?1 AND decision='approve'", algorithm, NULL);
+
+        json_array_foreach(rows, index, row)
+                if (r >= 0)
+                        r = add_approval(site, row, approvals, err);
+        return r;
+}
+
+static int requester_roles(struct gbx_site *site, const char *requester, json_t **ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_fact_one(site, &row, err, "user", "name=?1 AND state='active'", requester, NULL);
+
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return gbx_fail(err, -EKEYREJECTED, "there is no active user '%s'", requester);
+        *ret = roles_text(text_of(row, "roles"));
+        return 0;
+}
+
+/* The key of somebody, also of one who was removed: a second name does not make a second person. NULL: none known. */
+static int key_of(struct gbx_site *site, const char *name, json_t **ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = find_user(site, name, &row, err);
+
+        if (r < 0)
+                return r;
+        *ret = r > 0 ? json_null() : json_incref(json_object_get(row, "ssh_key"));
+        return 0;
+}
+
+int gbx_request_build(struct gbx_site *site, const struct gbx_run_order *order, const json_t *algorithm, const struct gbx_policy *policy,
+                      int64_t time, json_t **ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *datasets = json_array(), *approvals = json_array(), *roles = NULL;
+        gbx_auto(gbx_json_freep) json_t *requester_key = NULL, *submitter_key = NULL;
+        char now[GBX_TIME_TEXT_SIZE];
+        int r = requester_roles(site, order->requester, &roles, err);
+
+        if (r >= 0)
+                r = key_of(site, order->requester, &requester_key, err);
+        if (r >= 0)
+                r = key_of(site, text_of(algorithm, "submitter"), &submitter_key, err);
+        for (size_t i = 0; i < order->dataset_count && r >= 0; i++)
+                r = add_dataset(site, order->datasets[i], datasets, err);
+        if (r >= 0)
+                r = add_approvals(site, text_of(algorithm, "digest"), approvals, err);
+        if (r < 0)
+                return r;
+        gbx_time_text(time, now);
+        *ret = json_pack("{s:s, s:s, s:s, s:O, s:O, s:s, s:O, s:s, s:s, s:s, s:s?, s:O, s:O, s:O}", "site", site->origin, "now", now,
+                         "requester", order->requester, "requester_roles", roles, "requester_key", requester_key, "submitter",
+                         text_of(algorithm, "submitter"), "submitter_key", submitter_key, "algorithm", text_of(algorithm, "digest"), "engine",
+                         text_of(algorithm, "engine"), "purpose", order->purpose, "policy", policy ? policy->digest : NULL, "datasets", datasets, "parameters", order->parameters,
+                         "approvals", approvals);
+        return *ret ? 0 : gbx_fail_memory(err);
+}
