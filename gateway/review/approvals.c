@@ -136,36 +136,40 @@ static int verify(struct gbx_site *site, const struct gbx_approval *approval, co
         return 0;
 }
 
-/* A statement counts once, and none that is older than the reviewer's last rejection counts at all: whoever kept one and its
- * signature cannot bring it again, above all not after it was withdrawn. */
+/* Outcome of check_fresh: this very approval stands already. */
+enum { STANDS = 1 };
+
+/* A statement that was withdrawn is dead, and so is one that is older than the reviewer's last rejection: whoever kept it and
+ * its signature cannot bring it again. */
 static int check_fresh(struct gbx_site *site, const struct gbx_approval *approval, const char *statement, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *used = NULL, *rejected = NULL;
         char made[GBX_TIME_TEXT_SIZE];
         int r = gbx_fact_one(site, &used, err, "approval", "statement=?1", statement, NULL);
 
+        if (r == 0 && strcmp(gbx_json_text(used, "state"), "active") == 0)
+                return STANDS;
         if (r == 0)
-                return gbx_fail(err, -EKEYREJECTED, "this statement was used before, in entry %lld; get a new one with: gbx review statement",
-                                (long long)gbx_json_number(used, "seq"));
+                return gbx_fail(err, -EKEYREJECTED, "an approval with this statement was withdrawn; get a new one with: gbx review statement");
         if (r > 0)
                 r = gbx_fact_one(site, &rejected, err, "approval", "algorithm=?1 AND reviewer=?2 AND decision='reject'", approval->algorithm,
                                  approval->reviewer, NULL);
         if (r != 0)
                 return r < 0 ? r : 0;
         gbx_time_text(approval->made, made);
-        return strcmp(made, gbx_json_text(rejected, "time")) > 0
+        return strcmp(made, gbx_json_text(rejected, "time")) >= 0
                        ? 0
                        : gbx_fail(err, -EKEYREJECTED, "the statement is older than the rejection in entry %lld; get a new one with: gbx review statement",
                                   (long long)gbx_json_number(rejected, "seq"));
 }
 
-/* What must hold at the moment of recording. `ret_user` gets the reviewer's row. */
+/* What must hold at the moment of recording; 0 or STANDS. `ret_user` gets the reviewer's row. */
 static int check_approval(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval,
                           const struct gbx_signed_statement *given, const char *digest, json_t **ret_user, struct gbx_error *err) {
         int r = check_statement(site, algorithm, approval, given->statement, given->statement_size, err);
 
         if (r >= 0)
-                r = check_fresh(site, approval, digest, err);
-        return r < 0 ? r : verify(site, approval, given->statement, given->statement_size, given->signature, given->signature_size, ret_user, err);
+                r = verify(site, approval, given->statement, given->statement_size, given->signature, given->signature_size, ret_user, err);
+        return r < 0 ? r : check_fresh(site, approval, digest, err);
 }
 
 static int record_approval(struct gbx_transaction *transaction, const struct gbx_approval *approval, const char *statement,
@@ -199,6 +203,8 @@ int gbx_take_approval(struct gbx_site *site, const struct gbx_caller *caller, co
                 r = gbx_transaction_begin(&transaction, site, caller, "review approve", err);
         if (r >= 0)
                 r = check_approval(site, algorithm, approval, given, statement, &user, err);
+        if (r == STANDS)
+                return 0;
         if (r >= 0)
                 r = record_approval(transaction, approval, statement, signature, user, err);
         return r < 0 ? r : gbx_transaction_commit(&transaction, err);

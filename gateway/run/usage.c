@@ -9,7 +9,7 @@
 
 static const json_int_t times[] = { SECOND, 10 * SECOND, 60 * SECOND, 600 * SECOND, 3600 * SECOND, 86400 * SECOND };
 static const json_int_t sizes[] = { 64 * MIB, 1024 * MIB, 16LL * 1024 * MIB, 256LL * 1024 * MIB };
-static const char *const hidden[] = { "denied", "pids_peak", "read_bytes", "written_bytes", "output", "findings" };
+static const char *const hidden[] = { "denied", "pids_peak", "read_bytes", "written_bytes", "output", "findings", "seq", "state_seq" };
 
 int gbx_usage_exact(struct gbx_site *site, const struct gbx_caller *caller, bool *ret_exact, struct gbx_error *err) {
         unsigned roles;
