@@ -11,6 +11,7 @@
 #include "gateway/audit/replay.h"
 #include "gateway/log/format/entry.h"
 #include "gateway/store/site.h"
+#include "gateway/store/transaction.h"
 #include "tests/unit/log_fixture.h"
 
 enum { READINGS = 300 };
@@ -155,7 +156,7 @@ static void a_site_says_so_and_replay_finds_what_is_not_said(void **state) {
         gbx_auto(gbx_json_freep) json_t *last = NULL, *step = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {}, before = {};
         int64_t now = gbx_time_now();
-        struct gbx_action action = { .actor = "operator", .action = "service.stop", .object = "site", .outcome = "done" };
+        struct gbx_action action = { .action = "service.stop", .object = "site", .outcome = "done" };
         size_t notes;
         char path[100];
 
@@ -165,8 +166,8 @@ static void a_site_says_so_and_replay_finds_what_is_not_said(void **state) {
         assert_int_equal(divergences_about_time(site, &notes), 0);
         assert_int_equal(notes, 0);
         smuggle(site, now + 40 * GBX_ENTRY_GAP); /* the clock was ahead when this was logged, and is right again */
-        assert_int_equal(gbx_site_record(site, &action, NULL, &err), 0);
-        assert_int_equal(gbx_site_record(site, &action, NULL, &err), 0);
+        assert_int_equal(gbx_record_system(site, &action, &err), 0);
+        assert_int_equal(gbx_record_system(site, &action, &err), 0);
         assert_int_equal(gbx_log_size(site->log), 5); /* init, the smuggled one, the step, two */
         assert_int_equal(gbx_log_read_proven(site->log, 2, &before, NULL), 0);
         assert_int_equal(gbx_entry_parse(before.data, before.size, &step, NULL), 0);
