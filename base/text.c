@@ -143,13 +143,72 @@ bool gbx_utf8_valid(const char *text, size_t length) {
         return true;
 }
 
+uint32_t gbx_utf8_next(const char **at) {
+        const uint8_t *b = (const uint8_t *)*at;
+        unsigned more = b[0] < 0x80 ? 0 : b[0] < 0xe0 ? 1 : b[0] < 0xf0 ? 2 : 3;
+        uint32_t character = more == 0 ? b[0] : b[0] & (0x3fU >> more);
+
+        for (unsigned i = 1; i <= more; i++)
+                character = character << 6 | (b[i] & 0x3f);
+        *at += more + 1;
+        return character;
+}
+
+bool gbx_character_hidden(uint32_t character) {
+        static const struct {
+                uint32_t first, last;
+        } ranges[] = {
+                { 0x00, 0x1f },     { 0x7f, 0x9f },     { 0xad, 0xad },       { 0x34f, 0x34f },     { 0x61c, 0x61c },
+                { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },   { 0x200b, 0x200f },   { 0x2028, 0x202e },
+                { 0x2060, 0x206f }, { 0x3164, 0x3164 }, { 0xe000, 0xf8ff },   { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },
+                { 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0x10ffff },
+        };
+
+        for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+                if (character >= ranges[i].first && character <= ranges[i].last)
+                        return true;
+        return false;
+}
+
+/* Hidden characters that every text file may have. */
+static bool usual(const char *text, size_t length, size_t offset, uint32_t character) {
+        return character == '\n' || character == '\t' || (character == '\r' && offset + 1 < length && text[offset + 1] == '\n') ||
+               (character == 0xfeff && offset == 0);
+}
+
+bool gbx_text_hidden(const char *text, size_t length, struct gbx_text_place *place) {
+        struct gbx_text_place at = *place;
+        bool first = at.line == 0, passed = !first; /* the character at `at` was told before */
+
+        if (first)
+                at = (struct gbx_text_place){ .line = 1, .column = 1 };
+        while (at.offset < length) {
+                size_t used = utf8_sequence(text + at.offset, length - at.offset);
+                const char *next = text + at.offset;
+
+                at.character = used ? gbx_utf8_next(&next) : 'x';
+                if (!passed && gbx_character_hidden(at.character) && !usual(text, length, at.offset, at.character)) {
+                        *place = at;
+                        return true;
+                }
+                passed = false;
+                at.offset += used ? used : 1;
+                at.column++;
+                if (at.character == '\n') {
+                        at.line++;
+                        at.column = 1;
+                }
+        }
+        return false;
+}
+
 void gbx_text_printable(const char *text, size_t length, char *ret, size_t ret_size) {
         size_t out = 0;
 
         while (length > 0) {
                 size_t used = utf8_sequence(text, length);
-                bool control = used == 0 || (uint8_t)text[0] < 0x20 || text[0] == 0x7f ||
-                               ((uint8_t)text[0] == 0xc2 && used == 2 && (uint8_t)text[1] < 0xa0);
+                const char *next = text;
+                bool control = used == 0 || gbx_character_hidden(gbx_utf8_next(&next));
 
                 if (out + 5 > ret_size)
                         break;

@@ -37,8 +37,28 @@ int64_t gbx_time_now(void);
 bool gbx_name_valid(const char *text);
 
 /* Copies text so that a terminal or a log shows it and does not obey it: control
- * characters and bytes that are not UTF-8 become \xNN. Truncates to fit. */
+ * and hidden characters and bytes that are not UTF-8 become \xNN. Truncates to fit. */
 void gbx_text_printable(const char *text, size_t length, char *ret, size_t ret_size);
 
 /* Whether the bytes are well-formed UTF-8 (RFC 3629). */
 bool gbx_utf8_valid(const char *text, size_t length);
+
+/* The next character of well-formed UTF-8; moves `*at` behind it. */
+uint32_t gbx_utf8_next(const char **at);
+
+/* Whether a character does not show, or shows others in another place than they stand: controls (tab and newline among
+ * them), line and paragraph separators, zero-width and bidirectional controls, variation selectors, tags, private use
+ * (Unicode 15: Cc, Cf, Zl, Zp, Co and what is drawn as nothing). */
+bool gbx_character_hidden(uint32_t character);
+
+/* A place in a text. Lines end with LF and nothing else; columns count characters, a byte that is not UTF-8 as one. */
+struct gbx_text_place {
+        size_t offset;       /* in bytes, from 0 */
+        size_t line, column; /* from 1 */
+        uint32_t character;  /* what stands there */
+};
+
+/* Looks for the first character from `place` on (zeroed: from the start) that hides something from people who read the
+ * text: a hidden one other than tab, newline, CR in front of LF, and a byte order mark at the very beginning. True: found,
+ * and `place` says where; called again it goes on behind it. Bytes that are not UTF-8 are passed over. */
+bool gbx_text_hidden(const char *text, size_t length, struct gbx_text_place *place);

@@ -77,11 +77,15 @@ static int check_scalar(struct parser *parser, const yaml_event_t *event) {
                 return PROBLEM(parser, event->start_mark, "block scalars are not allowed: write the text on one line");
         if (event->start_mark.line != event->end_mark.line)
                 return PROBLEM(parser, event->start_mark, "a value must stand on one line");
-        for (size_t i = 0; i < length; i++)
-                if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-                        return PROBLEM(parser, event->start_mark, "the text holds a control character");
         if (!gbx_utf8_valid(text, length))
                 return PROBLEM(parser, event->start_mark, "the text is not UTF-8");
+        for (const char *at = text; at < text + length;) { /* by an escape: in the file they are refused */
+                uint32_t character = gbx_utf8_next(&at);
+
+                if (gbx_character_hidden(character))
+                        return PROBLEM(parser, event->start_mark, "the text holds a %s",
+                                       character < 0x80 ? "control character" : "character that does not show");
+        }
         return 0;
 }
 
@@ -299,20 +303,40 @@ static int parse_document(struct parser *parser, struct gbx_yaml_node **ret) {
         }
 }
 
+/* What no reader of the file sees: libyaml takes some of these for line ends, so that a comment could hold keys. */
+static int check_hidden(const void *data, size_t size, struct gbx_problems *problems, struct gbx_error *err) {
+        struct gbx_text_place place = {};
+        int r = 0, found = 0;
+
+        while (r >= 0 && gbx_text_hidden(data, size, &place)) {
+                found = 1;
+                r = gbx_problems_add(problems, place.line, place.column, err,
+                                     "U+%04X does not show: only visible characters, tabs and line ends are allowed", place.character);
+        }
+        return r < 0 ? r : found;
+}
+
 int gbx_yaml_parse(struct gbx_yaml_node **ret, const void *data, size_t size, struct gbx_problems *problems,
                    struct gbx_error *err) {
         gbx_auto(gbx_yaml_freep) struct gbx_yaml_node *root = NULL;
         struct parser parser = { .problems = problems, .err = err };
+        static const char byte_order_mark[] = "\xef\xbb\xbf";
+        size_t skip = 0;
         int r;
 
         if (size > GBX_YAML_MAX_BYTES) {
                 r = gbx_problems_add(problems, 1, 1, err, "the file is larger than %d bytes", GBX_YAML_MAX_BYTES);
                 return r < 0 ? r : gbx_problems_result(problems, err);
         }
+        r = check_hidden(data, size, problems, err);
+        if (r != 0)
+                return r < 0 ? r : gbx_problems_result(problems, err);
         if (!yaml_parser_initialize(&parser.yaml))
                 return gbx_fail_memory(err);
         yaml_parser_set_encoding(&parser.yaml, YAML_UTF8_ENCODING);
-        yaml_parser_set_input_string(&parser.yaml, data, size);
+        if (size >= sizeof byte_order_mark - 1 && memcmp(data, byte_order_mark, sizeof byte_order_mark - 1) == 0)
+                skip = sizeof byte_order_mark - 1; /* libyaml takes it for text, since it is told the encoding */
+        yaml_parser_set_input_string(&parser.yaml, (const unsigned char *)data + skip, size - skip);
         r = parse_document(&parser, &root);
         yaml_parser_delete(&parser.yaml);
         if (r < 0)

@@ -3,8 +3,9 @@
  *
  * A layer on libyaml's events that accepts a small, unambiguous subset:
  * mappings, sequences and scalars. No anchors, aliases, tags, directives,
- * merge keys, block scalars, second documents or duplicate keys; limits on
- * size, depth and number of nodes. A scalar is text and nothing else: the
+ * merge keys, block scalars, second documents or duplicate keys; no character
+ * that does not show, in comments neither (gbx_text_hidden); limits on size,
+ * depth and number of nodes. A scalar is text and nothing else: the
  * table of fields that a format is made of says how the text is read, so "no"
  * is a country code where a name is asked for and false where a boolean is.
  *

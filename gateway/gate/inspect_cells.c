@@ -104,36 +104,6 @@ static int add_number(const struct cell *cell, struct gbx_grid_cell *target) {
 
 /* --- texts -------------------------------------------------------------------------- */
 
-/* Characters that do not show, by which a text that looks the same can differ (Unicode 15: Cf and variation
- * selectors), and line and paragraph separators. */
-static bool invisible(uint32_t c) {
-        static const struct {
-                uint32_t first, last;
-        } ranges[] = {
-                { 0x80, 0x9f },     { 0xad, 0xad },     { 0x34f, 0x34f },     { 0x61c, 0x61c },     { 0x115f, 0x1160 },
-                { 0x17b4, 0x17b5 }, { 0x180b, 0x180f }, { 0x200b, 0x200f },   { 0x2028, 0x202e },   { 0x2060, 0x206f },
-                { 0x3164, 0x3164 }, { 0xe000, 0xf8ff }, { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },
-                { 0xfff0, 0xfffb }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0x10ffff },
-        };
-
-        for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-                if (c >= ranges[i].first && c <= ranges[i].last)
-                        return true;
-        return false;
-}
-
-/* The next character of well-formed UTF-8. */
-static uint32_t next_character(const char **at) {
-        const uint8_t *b = (const uint8_t *)*at;
-        unsigned more = b[0] < 0x80 ? 0 : b[0] < 0xe0 ? 1 : b[0] < 0xf0 ? 2 : 3;
-        uint32_t c = more == 0 ? b[0] : b[0] & (0x3fU >> more);
-
-        for (unsigned i = 1; i <= more; i++)
-                c = c << 6 | (b[i] & 0x3f);
-        *at += more + 1;
-        return c;
-}
-
 static int check_characters(const struct cell *cell) {
         for (size_t i = 0; i < cell->size; i++)
                 if ((unsigned char)cell->text[i] < 0x20 || cell->text[i] == 0x7f)
@@ -141,9 +111,9 @@ static int check_characters(const struct cell *cell) {
         if (!gbx_utf8_valid(cell->text, cell->size))
                 return REFUSE(cell, "cell-encoding", "not UTF-8");
         for (const char *at = cell->text; at < cell->text + cell->size;) {
-                uint32_t c = next_character(&at);
+                uint32_t c = gbx_utf8_next(&at);
 
-                if (invisible(c))
+                if (gbx_character_hidden(c)) /* by which a text that looks the same can differ */
                         return REFUSE(cell, "cell-invisible", "an invisible character, U+%04X", c);
         }
         if (strchr("=+-@", cell->text[0]))

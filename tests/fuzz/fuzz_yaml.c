@@ -1,4 +1,5 @@
-/* Policies and schemas: no crash, no leak, and every refusal has a problem to show. */
+/* Policies and schemas: no crash, no leak, and every refusal has a problem to show; nothing hidden is accepted. */
+#include "base/text.h"
 #include "policy/policy.h"
 #include "policy/schema.h"
 
@@ -16,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (gbx_policy_parse(&policy, "f", data, size, &problems, &err) < 0) {
                 if (problems.count == 0 || policy)
                         abort();
-        } else if (gbx_policy_describe(policy, &text, &err) < 0)
+        } else if (gbx_policy_describe(policy, &text, &err) < 0 ||
+                   gbx_text_hidden((const char *)data, size, &(struct gbx_text_place){}))
                 abort();
         if (gbx_schema_parse(&schema, "f", data, size, &problems, &err) < 0 && (problems.count == 0 || schema))
                 abort();

@@ -154,6 +154,57 @@ static void text_is_parsed_strictly(void **state) {
         assert_string_equal(shown, "a\\x1b[31mb\\xff\xc2\xb5");
 }
 
+/* All places, as "line:column U+XXXX …". */
+static void expect_hidden(const char *text, size_t size, const char *expected) {
+        struct gbx_text_place place = {};
+        char got[256] = "";
+
+        while (gbx_text_hidden(text, size, &place))
+                (void)snprintf(got + strlen(got), sizeof got - strlen(got), "%s%zu:%zu U+%04X", *got ? " " : "", place.line, place.column,
+                               place.character);
+        assert_string_equal(got, expected);
+}
+
+static void hidden_text_is_found_and_escaped(void **state) {
+        static const uint32_t hidden[] = { 0, 1, 8, 0xb, 0xc, 0xd, 0x1b, 0x1f, 0x7f, 0x80, 0x85, 0x9f, 0xad, 0x200b, 0x200c, 0x200d, 0x200e,
+                                           0x200f, 0x2028, 0x2029, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2060, 0x2066, 0x2067, 0x2068,
+                                           0x2069, 0xfe0f, 0xfeff, 0xe0041, 0x10fffd };
+        static const uint32_t shown[] = { '\t', ' ', '~', 0xa0, 0xe9, 0x4e2d, 0x2027, 0x202f, 0x2030, 0xff01, 0x1f600 };
+        char text[16], out[64];
+
+        (void)state;
+        expect_hidden("", 0, "");
+        expect_hidden("a\tb\r\nc\n", 7, "");
+        expect_hidden("\xef\xbb\xbfx", 4, "");                      /* a byte order mark at the beginning */
+        expect_hidden("x\xef\xbb\xbf", 4, "1:2 U+FEFF");           /* and elsewhere */
+        expect_hidden("a\rb\r\n\r", 6, "1:2 U+000D 2:1 U+000D"); /* CR alone, also as the last byte */
+        expect_hidden("\xc3\xa9\xff" "\xe2\x80\xa8" "x\ny\xc2\x85", 11, "1:3 U+2028 2:2 U+0085");
+        for (size_t i = 0; i < gbx_array_size(hidden) + gbx_array_size(shown); i++) {
+                bool is_hidden = i < gbx_array_size(hidden);
+                uint32_t c = is_hidden ? hidden[i] : shown[i - gbx_array_size(hidden)];
+                struct gbx_text_place place = {};
+                size_t size = 0;
+
+                text[size++] = 'x';
+                if (c < 0x80)
+                        text[size++] = (char)c;
+                else {
+                        unsigned more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+
+                        text[size++] = (char)((more == 1 ? 0xc0 : more == 2 ? 0xe0 : 0xf0) | c >> (6 * more));
+                        for (unsigned k = more; k-- > 0;)
+                                text[size++] = (char)(0x80 | (c >> (6 * k) & 0x3f));
+                }
+                text[size++] = 'y';
+                if (gbx_text_hidden(text, size, &place) != is_hidden || (is_hidden && (place.character != c || place.offset != 1)))
+                        fail_msg("U+%04X", c);
+                /* Whatever is hidden is escaped, byte by byte; what shows stands as it is, but tabs. */
+                gbx_text_printable(text, size, out, sizeof out);
+                if (strlen(out) != (is_hidden || c == '\t' ? 2 + 4 * (size - 2) : size))
+                        fail_msg("U+%04X is shown as %s", c, out);
+        }
+}
+
 /* Reads a whole text and joins it as [a|b][c|d]; "!" and the message on error. */
 static void expect_csv(const char *text, const char *expected) {
         gbx_auto(gbx_csv_freep) struct gbx_csv *csv = NULL;
@@ -217,6 +268,7 @@ int main(void) {
                 cmocka_unit_test(ed25519_signs_and_refuses),
                 cmocka_unit_test(files_are_replaced_whole),
                 cmocka_unit_test(text_is_parsed_strictly),
+                cmocka_unit_test(hidden_text_is_found_and_escaped),
                 cmocka_unit_test(csv_follows_rfc_4180),
                 cmocka_unit_test(csv_survives_long_input),
         };
