@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "gateway/executor/local.h"
+#include "gateway/job/denied.h"
 #include "gateway/run/decide.h"
 #include "gateway/flows/flows.h"
 #include "gateway/handover/handover.h"
@@ -11,53 +12,6 @@
 #include "gateway/store/transaction.h"
 
 #include <string.h>
-
-enum { MAX_DENIED_ENTRIES = 64 };
-
-/* "ptrace(16, 1, 0, 0, 0, 0) x3: kill" */
-static json_t *denied_text(const json_t *item) {
-        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
-        size_t index;
-        json_t *argument;
-
-        (void)gbx_buffer_printf(&text, NULL, "%s(", json_string_value(json_object_get(item, "syscall")));
-        json_array_foreach(json_object_get(item, "arguments"), index, argument)
-                (void)gbx_buffer_printf(&text, NULL, "%s%lld", index ? ", " : "", (long long)json_integer_value(argument));
-        (void)gbx_buffer_printf(&text, NULL, ") x%lld: %s", (long long)gbx_json_number(item, "count"),
-                                json_string_value(json_object_get(item, "action")));
-        return json_pack("[s]", gbx_buffer_text(&text));
-}
-
-/* One entry a distinct denied call; the sandbox has grouped and counted them, and cut the list. */
-static int record_one_denied(struct gbx_transaction *transaction, const char *id, const json_t *item, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *reasons = denied_text(item);
-        gbx_auto(gbx_json_freep) json_t *details =
-                json_pack("{s:O, s:O, s:O, s:O}", "syscall", json_object_get(item, "syscall"), "arguments",
-                          json_object_get(item, "arguments"), "count", json_object_get(item, "count"), "answer",
-                          json_object_get(item, "action"));
-
-        if (!details)
-                return gbx_fail(err, -EPROTO, "the sandbox's report of denied system calls is malformed");
-        return gbx_transaction_record(transaction, &(struct gbx_action){ "syscall.denied", id, "denied", reasons, details }, NULL, err);
-}
-
-static int record_denied(struct gbx_transaction *transaction, const char *id, const json_t *sandbox, struct gbx_error *err) {
-        size_t index;
-        json_t *item;
-        int r = 0;
-
-        json_array_foreach(json_object_get(sandbox, "denied"), index, item)
-                if (index < MAX_DENIED_ENTRIES && r >= 0)
-                        r = record_one_denied(transaction, id, item, err);
-        if (r >= 0 && gbx_json_number(sandbox, "pids_refused") > 0) {
-                gbx_auto(gbx_json_freep) json_t *refused =
-                        json_pack("{s:s, s:[], s:I, s:s}", "syscall", "clone", "arguments", "count", gbx_json_number(sandbox, "pids_refused"),
-                                  "action", "errno EAGAIN by the process limit");
-
-                r = record_one_denied(transaction, id, refused, err);
-        }
-        return r;
-}
 
 static json_t *make_report(const struct gbx_execution_result *result) {
         const json_t *sandbox = result->sandbox;
@@ -157,7 +111,7 @@ static int record_result(struct gbx_site *site, const char *id, const struct gbx
         int r = gbx_transaction_begin_system(&transaction, site, err);
 
         if (r >= 0)
-                r = record_denied(transaction, id, result->sandbox, err);
+                r = gbx_record_denied(transaction, id, result->sandbox, err);
         return r < 0 ? r : record_end(transaction, id, result, outcome, reason, err);
 }
 

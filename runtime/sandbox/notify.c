@@ -20,12 +20,12 @@ int gbx_notify_answer(int listener, const struct gbx_run *run, struct gbx_connec
         struct seccomp_notif notification = {};
         struct seccomp_notif_resp answer = {};
         struct gbx_denial_action action;
-        uint64_t arguments[GBX_DENIALS_ARGUMENTS];
+        uint64_t arguments[GBX_DENIAL_ARGUMENTS];
 
         if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notification) < 0)
                 return GBX_NOTIFY_ANSWERED; /* the caller was killed meanwhile */
         answer.id = notification.id;
-        for (size_t i = 0; i < GBX_DENIALS_ARGUMENTS; i++)
+        for (size_t i = 0; i < GBX_DENIAL_ARGUMENTS; i++)
                 arguments[i] = notification.data.args[i];
         if (notification.data.nr == SYS_connect && connects->socket >= 0) {
                 answer.error = gbx_connect_forward(connects, listener, &notification);

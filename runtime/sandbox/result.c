@@ -86,12 +86,12 @@ static int print_usage(const struct gbx_outcome *outcome, struct gbx_buffer *tex
 }
 
 static int print_denial(const struct gbx_denial *denial, struct gbx_buffer *text, struct gbx_error *err) {
-        const char *name = gbx_syscall_name(denial->syscall);
-        int r = name ? gbx_buffer_printf(text, err, "{\"syscall\":\"%s\",\"arguments\":[", name)
-                     : gbx_buffer_printf(text, err, "{\"syscall\":\"%d\",\"arguments\":[", denial->syscall);
+        const char *name = gbx_syscall_name(denial->syscall), *names[GBX_DENIAL_NAMES_MAX];
+        size_t count = gbx_denial_class_names(denial->syscall, &denial->class, names);
+        int r = gbx_buffer_printf(text, err, "{\"syscall\":\"%s\",\"class\":[", name ? name : "other");
 
-        for (size_t i = 0; i < GBX_DENIALS_ARGUMENTS && r == 0; i++)
-                r = gbx_buffer_printf(text, err, "%s%lld", i ? "," : "", (long long)denial->arguments[i]);
+        for (size_t i = 0; i < count && r == 0; i++)
+                r = gbx_buffer_printf(text, err, "%s\"%s\"", i ? "," : "", names[i]);
         if (r < 0)
                 return r;
         return gbx_buffer_printf(text, err, "],\"count\":%llu,\"action\":\"%s%s\"}", (unsigned long long)denial->count,

@@ -55,7 +55,7 @@ attack() { # NAME
         [[ $output != *"nil value"* ]]
 }
 
-@test "a hostile binary gets nowhere; each denied system call is in the log with name and arguments" {
+@test "a hostile binary gets nowhere; each denied system call is in the log with name and class" {
         before=$(ps -e --no-headers | wc -l)
         run gbx job run --algo "$BINARY" --data credit --purpose fire-drill --as bank-a
         [ "$status" -ne 0 ]

@@ -102,8 +102,8 @@ setup() {
                 grep '"flow.refused"' "$FOLDER/entries" | grep -q "tunnel://$place:80"
         done
         # So are those by other families, and sockets of other kinds.
-        grep '"syscall.denied"' "$FOLDER/entries" | jq -sc 'map(select(.details.syscall == "connect") | .details.answer) | unique' | grep -q EAFNOSUPPORT
-        grep '"syscall.denied"' "$FOLDER/entries" | jq -se 'map(select(.details.syscall == "socket") | .details.arguments[0:2]) | contains([[2,2]]) and contains([[17,3]])'
+        grep '"syscall.denied"' "$FOLDER/entries" | jq -sc 'map(.details.calls[] | select(.syscall == "connect") | .answer) | unique' | grep -q EAFNOSUPPORT
+        grep '"syscall.denied"' "$FOLDER/entries" | jq -se 'map(.details.calls[] | select(.syscall == "socket") | .class[0:2]) | contains([["AF_INET","SOCK_DGRAM"]]) and contains([["AF_PACKET","SOCK_RAW"]])'
         # Only the name that the policy grants was ever opened.
         run -0 jq -rs '[.[] | select(.action=="flow.opened") | .details.destination] | unique | join(" ")' "$FOLDER/entries"
         echo "opened: $output"

@@ -225,27 +225,129 @@ static void orders_are_read(void **state) {
         gbx_spec_free(&spec);
 }
 
+static const struct gbx_denial_action refusal = { 0, GBX_DENIAL_ERRNO, EPERM };
+
+/* "AF_INET SOCK_DGRAM" */
+static void class_text(int number, const struct gbx_denial_class *class, char ret[static 1024]) {
+        const char *names[GBX_DENIAL_NAMES_MAX];
+        size_t count = gbx_denial_class_names(number, class, names), used = 0;
+
+        ret[0] = '\0';
+        for (size_t i = 0; i < count; i++)
+                used += (size_t)snprintf(ret + used, 1024 - used, "%s%s", i ? " " : "", names[i]);
+}
+
+static void denials_are_classed(void **state) {
+        static const struct {
+                int number;
+                uint64_t arguments[6];
+                const char *text;
+        } rows[] = {
+                { SYS_socket, { 2, 2 | 02000000, 17 }, "AF_INET SOCK_DGRAM SOCK_CLOEXEC" },
+                { SYS_socket, { 16, 3, 0xdead }, "AF_NETLINK SOCK_RAW" },
+                { SYS_socket, { 0xbeef, 0xf00f }, "other other other" },
+                { SYS_socket, { 2, 9 }, "AF_INET other" },
+                { SYS_socket, { (1ULL << 40) | 2, 1 }, "AF_INET SOCK_STREAM" }, /* the kernel takes an int */
+                { SYS_ioctl, { 1234, 0x5412, 0x41414141 }, "TIOCSTI" },
+                { SYS_ioctl, { 0, 0x41303030 }, "other" },
+                { SYS_prctl, { 15, 0x41414141 }, "PR_SET_NAME" },
+                { SYS_prctl, { 31337 }, "other" },
+                { SYS_ptrace, { 16, 1234 }, "PTRACE_ATTACH" },
+                { SYS_clone, { 0x10000000 | 0x00020000 | 17 }, "CLONE_NEWNS CLONE_NEWUSER" },
+                { SYS_unshare, { 0x40000000 }, "CLONE_NEWNET" },
+                { SYS_unshare, { 0x40000001 }, "CLONE_NEWNET other" },
+                { SYS_mmap, { 0x1000, 31337, 5, 0x22, 77, 88 }, "PROT_READ PROT_EXEC MAP_PRIVATE MAP_ANONYMOUS" },
+                { SYS_mmap, { 0, 0, 0xf0, 0xdead000000000000 }, "other" },
+                { SYS_mount, { 0, 0, 0, 4096 | 1 }, "MS_RDONLY MS_BIND" },
+                { SYS_openat, { 5, 0, 01102, 0777 }, "O_RDWR O_CREAT O_TRUNC" },
+                { SYS_open, { 0, 020200002, 0 }, "O_TMPFILE O_RDWR" },
+                { SYS_kill, { 31337, 9 }, "" },
+                { SYS_shmget, { 0x41414141, 0x42424242, 0x43434343 }, "" },
+                { SYS_getpid, { 1, 2, 3, 4, 5, 6 }, "" },
+                { 31337, { 1, 2, 3, 4, 5, 6 }, "" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(rows); i++) {
+                struct gbx_denial_class class = gbx_denial_classify(rows[i].number, rows[i].arguments);
+                char text[1024];
+
+                class_text(rows[i].number, &class, text);
+                if (strcmp(text, rows[i].text) != 0)
+                        fail_msg("row %zu: '%s', wanted '%s'", i, text, rows[i].text);
+        }
+}
+
+/* For every call there is, and arguments of every kind: names are words, and they fit. */
+static void classes_are_words(void **state) {
+        uint64_t random = 88172645463325252ULL;
+
+        (void)state;
+        for (int number = -1; number < 600; number++)
+                for (int round = 0; round < 300; round++) {
+                        const char *names[GBX_DENIAL_NAMES_MAX] = {};
+                        struct gbx_denial_class class;
+                        uint64_t arguments[6];
+                        size_t count;
+
+                        for (size_t i = 0; i < 6; i++) {
+                                random ^= random << 13;
+                                random ^= random >> 7;
+                                random ^= random << 17;
+                                arguments[i] = round == 0 ? 0 : round == 1 ? UINT64_MAX : round % 3 ? random : random % 64;
+                        }
+                        class = gbx_denial_classify(number, arguments);
+                        count = gbx_denial_class_names(number, &class, names);
+                        assert_true(count <= GBX_DENIAL_NAMES_MAX);
+                        for (size_t i = 0; i < count; i++)
+                                assert_true(names[i] && (strcmp(names[i], "other") == 0 ||
+                                                        strspn(names[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == strlen(names[i])));
+                }
+}
+
 static void denials_are_grouped(void **state) {
         static struct gbx_denials denials;
-        const struct gbx_denial_action action = { SYS_socket, GBX_DENIAL_ERRNO, EPERM };
+        char text[1024];
 
         (void)state;
         for (uint64_t i = 0; i < 1000; i++) {
-                const uint64_t same[6] = { 2, 1, 0, 0x1000 + i, i, i }; /* the rest is not an argument of socket */
+                const uint64_t same[6] = { 2, 1, i, 0x1000 + i, i, i }; /* the protocol is a free number */
                 const uint64_t address[6] = { 0x7f0000000000 + i };
 
-                gbx_denials_add(&denials, SYS_socket, same, action);
-                gbx_denials_add(&denials, SYS_chroot, address, action);
+                gbx_denials_add(&denials, SYS_socket, same, refusal);
+                gbx_denials_add(&denials, SYS_chroot, address, refusal);
+                gbx_denials_add(&denials, SYS_mmap, (uint64_t[6]){ i, i, i % 8, i % 3, i, i }, refusal);
+                gbx_denials_add(&denials, 5000 + (int)i, address, refusal);
         }
-        assert_int_equal(denials.group_count, 2);
+        assert_int_equal(denials.group_count, 4);
         assert_int_equal(denials.groups[0].count, 1000);
-        assert_int_equal(denials.groups[0].arguments[0], 2);
-        assert_int_equal(denials.groups[0].arguments[3], 0);
-        assert_int_equal(denials.groups[1].arguments[0], 0);
-        for (uint64_t family = 0; family < 1000; family++)
-                gbx_denials_add(&denials, SYS_socket, (uint64_t[6]){ family }, action);
-        assert_int_equal(denials.group_count, GBX_DENIALS_MAX);
-        assert_int_equal(denials.total, 3000);
+        class_text(SYS_mmap, &denials.groups[2].class, text);
+        assert_string_equal(text, "PROT_READ PROT_WRITE PROT_EXEC MAP_SHARED MAP_PRIVATE");
+        assert_int_equal(denials.groups[3].syscall, GBX_DENIALS_NO_CALL);
+        assert_int_equal(denials.groups[3].count, 1000);
+        assert_int_equal(denials.total, 4000);
+}
+
+/* Whatever a job does with one call, or with all of them, another still has its place. */
+static void no_denial_is_crowded_out(void **state) {
+        static struct gbx_denials denials;
+        size_t sockets = 0;
+        bool found = false;
+
+        (void)state;
+        memset(&denials, 0, sizeof denials);
+        for (int number = 0; number < 2000; number++)
+                for (uint64_t i = 0; i < 64; i++)
+                        if (number != SYS_reboot)
+                                gbx_denials_add(&denials, number, (uint64_t[6]){ i, i % 16, i, i, i, i }, refusal);
+        gbx_denials_add(&denials, SYS_reboot, (uint64_t[6]){ 0xfee1dead }, refusal);
+        for (size_t i = 0; i < denials.group_count; i++) {
+                sockets += denials.groups[i].syscall == SYS_socket;
+                found |= denials.groups[i].syscall == SYS_reboot;
+        }
+        assert_true(found);
+        assert_true(denials.group_count < GBX_DENIALS_MAX);
+        assert_true(sockets > 2 && sockets <= GBX_DENIALS_PER_CALL + 1);
 }
 
 int main(void) {
@@ -258,7 +360,10 @@ int main(void) {
                 cmocka_unit_test(no_two_launchers_share_ids),
                 cmocka_unit_test(ranges_of_ordinary_users_are_found),
                 cmocka_unit_test(orders_are_read),
+                cmocka_unit_test(denials_are_classed),
+                cmocka_unit_test(classes_are_words),
                 cmocka_unit_test(denials_are_grouped),
+                cmocka_unit_test(no_denial_is_crowded_out),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
