@@ -79,17 +79,19 @@ struct listing {
         json_t *rows;
 };
 
-static json_t *make_row(uint64_t index, json_t *entry, bool json) {
-        gbx_auto(gbx_buffer_free) struct gbx_buffer reasons = {};
-        const json_t *list = json_object_get(entry, "reasons");
+/* For people: each further reason of an entry is a row of its own. */
+static int add_rows(json_t *rows, json_t *entry, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *reasons = json_incref(json_object_get(entry, "reasons"));
 
-        (void)json_object_set_new(entry, "index", json_integer((json_int_t)index));
-        if (json || !list)
-                return entry;
-        for (size_t i = 0; i < json_array_size(list); i++)
-                (void)gbx_buffer_printf(&reasons, NULL, "%s%s", i ? "; " : "", json_string_value(json_array_get(list, i)));
-        (void)json_object_set_new(entry, "reasons", json_string(gbx_buffer_text(&reasons)));
-        return entry;
+        if (reasons && json_object_set(entry, "reasons", json_array_get(reasons, 0)) < 0)
+                return gbx_fail_memory(err);
+        if (json_array_append(rows, entry) < 0)
+                return gbx_fail_memory(err);
+        for (size_t i = 1; i < json_array_size(reasons); i++)
+                if (json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "index", "", "time", "", "actor", "", "action", "",
+                                                          "object", "", "outcome", "", "reasons", json_array_get(reasons, i))) < 0)
+                        return gbx_fail_memory(err);
+        return 0;
 }
 
 static int list_entry(void *context, uint64_t index, const void *data, size_t size, struct gbx_error *err) {
@@ -116,10 +118,11 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
                 { "object", "OBJECT", GBX_COLUMN_DIGEST }, { "outcome", "OUTCOME", GBX_COLUMN_TEXT },
                 { "reasons", "REASONS", GBX_COLUMN_TEXT }, {},
         };
-        struct listing listing = { .limit = LIST_LIMIT };
+        gbx_auto(gbx_json_freep) json_t *entries = json_array(), *rows = json_array();
+        struct listing listing = { .limit = LIST_LIMIT, .rows = entries };
         const char *limit = gbx_cli_option(cli, "limit");
         size_t i;
-        json_t *row;
+        json_t *entry;
         int r = read_filter(cli, &listing.filter, err);
 
         if (r == 0 && limit)
@@ -128,17 +131,17 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
                 r = gbx_fail(err, -EINVAL, "--limit wants a number above 0");
         if (r < 0)
                 return r;
-        listing.rows = json_array();
-        if (!listing.rows)
+        if (!entries || !rows)
                 return gbx_fail_memory(err);
         r = each_entry(cli, "audit ls", list_entry, &listing, err);
-        if (r < 0) {
-                json_decref(listing.rows);
-                return r;
+        if (r < 0 || cli->json)
+                return r < 0 ? r : gbx_cli_print_rows(cli, json_incref(entries), columns, "", err);
+        json_array_foreach(entries, i, entry) {
+                r = add_rows(rows, entry, err);
+                if (r < 0)
+                        return r;
         }
-        json_array_foreach(listing.rows, i, row)
-                (void)make_row((uint64_t)json_integer_value(json_object_get(row, "index")), row, cli->json);
-        return gbx_cli_print_rows(cli, listing.rows, columns, "no entry matches", err);
+        return gbx_cli_print_rows(cli, json_incref(rows), columns, "no entry matches", err);
 }
 
 /* --- export --------------------------------------------------------------- */
