@@ -10,11 +10,11 @@ BUILD ?= build
 PREFIX ?= /usr/local
 MODULES := base policy watermark runtime/sandbox runtime/vault runtime/engine \
            gateway/log/format gateway/log/writer gateway/log/verify gateway/log/witness gateway/parse gateway/store \
-           gateway/algorithm gateway/data gateway/run gateway/executor gateway/gate gateway/egress gateway/flows \
+           gateway/algorithm gateway/data gateway/run gateway/executor gateway/gate gateway/tabulate/expression gateway/egress gateway/flows \
            gateway/handover gateway/job gateway/review gateway/trace gateway/audit gateway/cli
 
 PACKAGES := libseccomp libcap libnl-3.0 libnl-route-3.0 libcrypto libssl lua5.4 yaml-0.1 jansson sqlite3 \
-            libarchive zlib p11-kit-1 libpcre2-8 libevent libevent_openssl smartcols
+            libarchive zlib p11-kit-1 libpcre2-8 libevent libevent_openssl smartcols gmp
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Werror -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
             -Wpointer-arith -Wcast-qual -Wundef -Wvla
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -fPIE
@@ -26,12 +26,12 @@ export BUILD
 
 # Dependencies come first: without them pkg-config below has nothing to say.
 ifeq ($(filter clean help install-deps,$(MAKECMDGOALS)),)
-ifneq ($(shell pkg-config --exists $(PACKAGES) cmocka && command -v musl-gcc >/dev/null && echo yes),yes)
+ifneq ($(shell pkg-config --exists $(PACKAGES) cmocka && command -v musl-gcc >/dev/null && test -e /usr/include/roaring/roaring.h && echo yes),yes)
 $(info installing what the build needs (scripts/install-deps))
 $(info $(shell scripts/install-deps >&2 || echo "scripts/install-deps failed; run it by hand to see why"))
 endif
 PACKAGE_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES)))
-PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lm
+PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lroaring -lm # libroaring-dev has no file for pkg-config
 endif
 
 CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -I. $(PACKAGE_CFLAGS) $(WARNINGS) $(HARDEN) $(OPTIMIZE) $(SANITIZE) $(CFLAGS)

@@ -21,6 +21,7 @@ static const struct gbx_yaml_field column_fields[] = {
         { .key = "key", .type = GBX_YAML_BOOLEAN, AT(gbx_schema_column, key), .fallback = "no" },
         { .key = "values", .type = GBX_YAML_TEXTS, AT(gbx_schema_column, values), .min = 1, .max = 1000 },
         { .key = "unit", .type = GBX_YAML_DECIMAL, AT(gbx_schema_column, unit) },
+        { .key = "decimals", .type = GBX_YAML_INTEGER, AT(gbx_schema_column, decimals), .max = GBX_SCHEMA_MAX_DECIMALS },
         { .key = "tolerance", .type = GBX_YAML_DECIMAL, AT(gbx_schema_column, tolerance) },
         { .key = "min", .type = GBX_YAML_DECIMAL, AT(gbx_schema_column, min) },
         { .key = "max", .type = GBX_YAML_DECIMAL, AT(gbx_schema_column, max) },
@@ -30,6 +31,7 @@ static const struct gbx_yaml_field column_fields[] = {
 static const struct gbx_yaml_field schema_fields[] = {
         { .key = "dataset", .type = GBX_YAML_NAME, AT(gbx_schema, dataset), .required = true },
         { .key = "description", .type = GBX_YAML_TEXT, AT(gbx_schema, description) },
+        { .key = "contributor", .type = GBX_YAML_WORD, AT(gbx_schema, contributor) },
         { .key = "columns", .type = GBX_YAML_RECORDS, AT(gbx_schema, columns), .fields = column_fields, .size = sizeof(struct gbx_schema_column), .required = true, .min = 1, .max = 4096 },
         END,
 };
@@ -62,9 +64,45 @@ static const char *column_complaint(const struct gbx_schema_column *columns, siz
         if (column->min && column->max && gbx_decimal_parse(column->min, &min, NULL) >= 0 &&
             gbx_decimal_parse(column->max, &max, NULL) >= 0 && gbx_decimal_compare(&min, &max) > 0)
                 return "'min' is greater than 'max'";
+        if (column->decimals && column->type != GBX_TYPE_DECIMAL)
+                return "'decimals' is for decimals";
         if (column->key && column->missing)
                 return "a key cannot be missing";
         return NULL;
+}
+
+static int check_contributor(const struct gbx_schema *schema, const struct gbx_yaml_node *root,
+                             struct gbx_problems *problems, struct gbx_error *err) {
+        const struct gbx_yaml_node *node = gbx_yaml_get(root, "contributor");
+        const struct gbx_schema_column *columns = schema->columns.items;
+
+        if (!schema->contributor || !node)
+                return 0;
+        for (size_t i = 0; i < schema->columns.count; i++) {
+                if (!columns[i].name || strcmp(columns[i].name, schema->contributor) != 0)
+                        continue;
+                if (columns[i].missing || columns[i].type == GBX_TYPE_DECIMAL || columns[i].type == GBX_TYPE_BOOLEAN)
+                        return gbx_problems_add(problems, node->line, node->column, err,
+                                                "contributor: the column '%s' must be an integer, text or date that is never missing",
+                                                schema->contributor);
+                return 0;
+        }
+        return gbx_problems_add(problems, node->line, node->column, err, "contributor: there is no column '%s'", schema->contributor);
+}
+
+/* Digits behind the point: what the schema says, or those of the unit, or the default. */
+static void settle_decimals(struct gbx_schema *schema, const struct gbx_yaml_node *root) {
+        const struct gbx_yaml_node *list = gbx_yaml_get(root, "columns");
+        struct gbx_schema_column *columns = schema->columns.items;
+        struct gbx_decimal unit;
+
+        for (size_t i = 0; list && i < schema->columns.count && i < list->count; i++) {
+                if (columns[i].type != GBX_TYPE_DECIMAL || gbx_yaml_get(list->children[i], "decimals"))
+                        continue;
+                columns[i].decimals = GBX_SCHEMA_DECIMALS;
+                if (columns[i].unit && gbx_decimal_parse(columns[i].unit, &unit, NULL) >= 0 && unit.scale <= GBX_SCHEMA_MAX_DECIMALS)
+                        columns[i].decimals = unit.scale;
+        }
 }
 
 static int check_columns(const struct gbx_schema *schema, const struct gbx_yaml_node *root,
@@ -108,9 +146,12 @@ int gbx_schema_parse(struct gbx_schema **ret, const char *file, const void *data
         if (r >= 0)
                 r = check_columns(schema, root, list, err);
         if (r >= 0)
+                r = check_contributor(schema, root, list, err);
+        if (r >= 0)
                 r = gbx_problems_result(list, err);
         if (r < 0)
                 return r;
+        settle_decimals(schema, root);
         gbx_sha256(data, size, digest);
         gbx_sha256_text(digest, schema->digest);
         *ret = gbx_take_ptr(schema);
@@ -129,13 +170,14 @@ int gbx_schema_json(const struct gbx_schema *schema, json_t **ret, struct gbx_er
         json_t *list = json_array(), *object;
 
         for (size_t i = 0; i < schema->columns.count; i++)
-                if (json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "name", columns[i].name, "type",
-                                                          type_words[columns[i].type], "missing",
-                                                          (int)columns[i].missing)) < 0) {
+                if (json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:I}", "name", columns[i].name,
+                                                          "type", type_words[columns[i].type], "missing",
+                                                          (int)columns[i].missing, "key", (int)columns[i].key,
+                                                          "decimals", (json_int_t)columns[i].decimals)) < 0) {
                         json_decref(list);
                         return gbx_fail_memory(err);
                 }
-        object = json_pack("{s:o}", "columns", list);
+        object = json_pack("{s:o, s:s*}", "columns", list, "contributor", schema->contributor);
         if (!object)
                 return gbx_fail_memory(err);
         *ret = object;

@@ -3,6 +3,7 @@
  *
  *   dataset: credit
  *   description: one row a loan applicant
+ *   contributor: applicant_id
  *   columns:
  *     - { name: applicant_id, type: text, class: identifier, key: yes }
  *     - { name: income, type: decimal, class: sensitive, missing: yes, unit: 1, min: 0 }
@@ -18,6 +19,11 @@
 #include "policy/policy.h"
 
 #include <jansson.h>
+
+enum {
+        GBX_SCHEMA_DECIMALS = 6,      /* of a decimal column that says neither `decimals` nor `unit` */
+        GBX_SCHEMA_MAX_DECIMALS = 12, /* more would leave a sum no room in 64 bits */
+};
 
 enum gbx_class {
         GBX_CLASS_IDENTIFIER,       /* names one person: an id, a phone number */
@@ -36,6 +42,7 @@ struct gbx_schema_column {
         bool key;          /* no two rows have the same value */
         struct gbx_texts values; /* the only texts allowed; empty: any */
         char *unit;        /* numbers are multiples of it; NULL: any */
+        uint64_t decimals; /* digits behind the point that numbers may have, 0 for integers; see gbx_schema_json */
         char *tolerance;   /* how far a watermark may move a released number of this name; NULL: nothing said */
         char *min, *max;   /* NULL: open */
 };
@@ -43,6 +50,7 @@ struct gbx_schema_column {
 struct gbx_schema {
         char *dataset;
         char *description;
+        char *contributor; /* the column that names whom a row is about: person, household, firm; NULL: each row counts for itself */
         struct gbx_records columns; /* struct gbx_schema_column */
         char digest[GBX_SHA256_TEXT_SIZE]; /* of the file's bytes */
 };
@@ -56,5 +64,8 @@ static inline void gbx_schema_freep(struct gbx_schema **schema) { *schema = gbx_
 
 const char *gbx_class_name(enum gbx_class class);
 
-/* What the engine reads as /job/schema/NAME.json: {"columns":[{"name":"age","type":"integer","missing":true}]} */
+/* What the engine and the tabulator read as /job/schema/NAME.json:
+ * {"columns":[{"name":"age","type":"integer","missing":true,"key":false,"decimals":0}],"contributor":"person"}
+ * The last is there if the schema has one. `decimals` of a decimal column: as the schema says, or the digits of its
+ * unit, or GBX_SCHEMA_DECIMALS. */
 int gbx_schema_json(const struct gbx_schema *schema, json_t **ret, struct gbx_error *err);

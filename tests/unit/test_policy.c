@@ -1,6 +1,7 @@
 /* Policies and schemas: the YAML subset, the tables, and that every mistake is told with its place. */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "policy/decimal.h"
 #include "policy/policy.h"
 #include "policy/schema.h"
@@ -99,6 +100,47 @@ static void test_demo_files(void **state) {
         assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(json, "columns"), 10), "name")), "income");
         assert_true(json_is_true(json_object_get(json_array_get(json_object_get(json, "columns"), 10), "missing")));
         json_decref(json);
+}
+
+static const char with_contributor[] = "dataset: d\ncontributor: %s\ncolumns:\n"
+                                       "  - { name: person, type: text, class: identifier }\n"
+                                       "  - { name: nickname, type: text, class: identifier, missing: yes }\n"
+                                       "  - { name: income, type: decimal, class: sensitive, unit: 0.01 }\n"
+                                       "  - { name: weight, type: decimal, class: measure, decimals: 12 }\n"
+                                       "  - { name: rate, type: decimal, class: measure }\n";
+
+static void test_contributor(void **state) {
+        static const struct {
+                const char *column, *complaint;
+        } cases[] = {
+                { "person", NULL },
+                { "nobody", "there is no column 'nobody'" },
+                { "nickname", "never missing" },
+                { "income", "an integer, text or date" },
+        };
+        static const int decimals[] = { 0, 0, 2, 12, 6 };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                gbx_auto(gbx_schema_freep) struct gbx_schema *schema = NULL;
+                gbx_auto(gbx_json_freep) json_t *json = NULL;
+                struct gbx_error err = {};
+                char text[1024];
+                int length = snprintf(text, sizeof text, with_contributor, cases[i].column);
+                int r = gbx_schema_parse(&schema, "f", text, (size_t)length, NULL, &err);
+
+                if (cases[i].complaint) {
+                        assert_int_equal(r, -EINVAL);
+                        assert_non_null(strstr(err.message, cases[i].complaint));
+                        continue;
+                }
+                assert_int_equal(r, 0);
+                assert_string_equal(schema->contributor, "person");
+                assert_int_equal(gbx_schema_json(schema, &json, &err), 0);
+                assert_string_equal(gbx_json_text(json, "contributor"), "person");
+                for (size_t k = 0; k < gbx_array_size(decimals); k++)
+                        assert_int_equal(gbx_json_number(json_array_get(json_object_get(json, "columns"), k), "decimals"), decimals[k]);
+        }
 }
 
 static void test_all_problems_at_once(void **state) {
@@ -577,6 +619,7 @@ static void test_reference_is_complete(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_defaults),        cmocka_unit_test(test_demo_files),
+                cmocka_unit_test(test_contributor),
                 cmocka_unit_test(test_all_problems_at_once), cmocka_unit_test(test_subset),
                 cmocka_unit_test(test_values),          cmocka_unit_test(test_many_problems),
                 cmocka_unit_test(test_mark_constraints), cmocka_unit_test(test_sandbox), cmocka_unit_test(test_messages),
