@@ -29,6 +29,7 @@ static const struct rule {
         { "status", EVERY },
         { "keys", EVERY },
         { "user add", ADMIN },
+        { "user change", ADMIN },
         { "user remove", ADMIN },
         { "user ls", EVERY },
         { "user show", EVERY },

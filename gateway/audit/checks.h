@@ -6,8 +6,7 @@
 #include "gateway/log/format/entry_time.h"
 
 struct gbx_replay_state {
-        struct gbx_site *site; /* objects are read from it */
-        sqlite3 *view;         /* built from the entries so far */
+        struct gbx_site then; /* the site as it was before the entry: its view is built from the entries so far */
         struct gbx_replay *report;
         uint64_t index;
         const json_t *entry;
@@ -15,8 +14,26 @@ struct gbx_replay_state {
         struct gbx_entry_times times; /* of the entries so far */
 };
 
+/* What an entry is checked for, by its action. checks_people.c: users, approvals, datasets; checks_runs.c: decisions, the
+ * gate, releases. Each table is ended by an empty element. */
+struct gbx_replay_rule {
+        const char *action;
+        int (*check)(struct gbx_replay_state *state, struct gbx_error *err);
+};
+extern const struct gbx_replay_rule gbx_replay_people[], gbx_replay_runs[];
+
+/* The run that the entry is about. 1: there is none. */
+int gbx_replay_find_run(struct gbx_replay_state *state, json_t **ret_row, struct gbx_error *err);
+
+/* A member of the entry, or of its details, as text; "" if it is not there. */
+const char *gbx_replay_top(const struct gbx_replay_state *state, const char *field);
+const char *gbx_replay_detail(const struct gbx_replay_state *state, const char *field);
+
 /* Checks the entry; divergences go into the report, errors are failures of the replay itself. */
 int gbx_replay_check(struct gbx_replay_state *state, struct gbx_error *err);
+
+/* Adds what is worth a look and no fault. */
+int gbx_replay_note(struct gbx_replay_state *state, const char *what, struct gbx_error *err);
 
 /* Adds a divergence. */
 int gbx_replay_diverge(struct gbx_replay_state *state, struct gbx_error *err, const char *format, ...)

@@ -1,15 +1,15 @@
 #include "gateway/audit/replay.h"
 
 #include "base/cleanup.h"
+#include "base/json.h"
+#include "gateway/audit/checks.h"
 #include "gateway/executor/local.h"
 #include "gateway/gate/check.h"
 #include "gateway/log/format/entry.h"
 #include "gateway/log/writer/log.h"
-#include "gateway/audit/checks.h"
 #include "gateway/run/plan.h"
-#include "base/json.h"
 #include "gateway/store/fact.h"
-#include "gateway/store/transaction.h"
+#include "gateway/store/rebuild.h"
 #include "gateway/store/view.h"
 
 #include <stdio.h>
@@ -18,15 +18,25 @@
 void gbx_replay_free(struct gbx_replay *replay) {
         json_decref(replay->divergences);
         json_decref(replay->notes);
+        json_decref(replay->differences);
         *replay = (struct gbx_replay){};
 }
 
+/* The log is walked as far as the view reaches, so that the two can be compared though others go on writing. */
+struct walk {
+        struct gbx_replay_state state;
+        uint64_t until;
+};
+
 static int visit(void *context, uint64_t index, const void *data, size_t size, struct gbx_error *err) {
-        struct gbx_replay_state *state = context;
+        struct walk *walk = context;
+        struct gbx_replay_state *state = &walk->state;
         gbx_auto(gbx_json_freep) json_t *entry = NULL;
         struct gbx_error problem = {};
         int r;
 
+        if (index >= walk->until)
+                return 1;
         state->index = index;
         state->report->entries++;
         if (gbx_entry_parse(data, size, &entry, &problem) < 0) {
@@ -37,30 +47,56 @@ static int visit(void *context, uint64_t index, const void *data, size_t size, s
         state->entry = entry;
         state->action = json_string_value(json_object_get(entry, "action"));
         r = gbx_replay_check(state, err);
-        return r < 0 ? r : gbx_view_apply(state->view, NULL, index, data, size, err);
+        return r < 0 ? r : gbx_view_apply(state->then.view, NULL, index, data, size, err);
+}
+
+/* The file may hold anything. Whatever it says otherwise than the log, or that it cannot be read, is a difference. */
+static int compare_view(struct gbx_site *site, sqlite3 *view, sqlite3 *file, struct gbx_replay *report, struct gbx_error *err) {
+        struct gbx_error problem = {};
+        int r = 0;
+
+        if (!file)
+                r = json_array_append_new(report->differences, json_string("the file could not be read")) < 0 ? gbx_fail_memory(err) : 0;
+        else if (gbx_view_check_seal(site, file, &problem) < 0)
+                r = json_array_append_new(report->differences, json_string("the seal is broken")) < 0 ? gbx_fail_memory(err) : 0;
+        if (r >= 0 && file)
+                r = gbx_view_differences(view, file, report->differences, err);
+        report->view_equal = json_array_size(report->differences) == 0;
+        return r;
+}
+
+/* The view as it is in its file, at one moment, and how many entries it holds. Where it cannot be read, the whole log is. */
+static void open_file(struct gbx_site *site, sqlite3 **ret_file, uint64_t *ret_until) {
+        gbx_auto(gbx_view_closep) sqlite3 *file = NULL;
+        struct gbx_error ignored = {};
+        uint64_t applied;
+
+        *ret_until = gbx_log_size(site->log);
+        if (gbx_view_open_read(&file, site->view_path, site->seal_key, &ignored) != 0 || gbx_view_begin_read(file, &ignored) < 0 ||
+            gbx_view_applied(file, &applied, &ignored) < 0)
+                return;
+        if (applied < *ret_until)
+                *ret_until = applied;
+        *ret_file = gbx_take_ptr(file);
 }
 
 int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_error *err) {
-        gbx_auto(gbx_replay_free) struct gbx_replay report = { .divergences = json_array(), .notes = json_array() };
-        gbx_auto(gbx_view_closep) sqlite3 *view = NULL;
-        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
-        struct gbx_replay_state state = { .site = site, .report = &report };
-        uint8_t expected[GBX_SHA256_SIZE], found[GBX_SHA256_SIZE];
+        gbx_auto(gbx_replay_free) struct gbx_replay report = { .divergences = json_array(), .notes = json_array(), .differences = json_array() };
+        gbx_auto(gbx_view_closep) sqlite3 *view = NULL, *file = NULL;
+        struct walk walk = { .state = { .report = &report } };
         int r = gbx_view_open(&view, ":memory:", NULL, err);
 
-        state.view = view;
         if (r >= 0)
-                r = gbx_transaction_begin_system(&transaction, site, err);
+                r = gbx_log_refresh(site->log, err);
         if (r < 0)
                 return r;
-        r = gbx_log_each(site->log, 0, visit, &state, err);
+        open_file(site, &file, &walk.until);
+        walk.state.then = gbx_site_as_of(site, view);
+        r = gbx_log_each(site->log, 0, visit, &walk, err);
         if (r >= 0)
-                r = gbx_view_digest(view, expected, err);
-        if (r >= 0)
-                r = gbx_view_digest(site->view, found, err);
+                r = compare_view(site, view, file, &report, err);
         if (r < 0)
                 return r;
-        report.view_equal = memcmp(expected, found, sizeof found) == 0;
         *ret = report;
         report = (struct gbx_replay){};
         return 0;

@@ -5,13 +5,16 @@
  * asks anew what was decided then, from the inputs that the entry names:
  *
  *   - may the actor do this, by the roles of that moment?
- *   - does an approval's signature match its statement and the reviewer's key of that moment?
- *   - does policy/decision.h give the recorded verdict for the recorded request, and is the request what the view
- *     said at that moment (policy in force, datasets, approvals)?
+ *   - does a signature match its statement and the key of that moment, and is the statement the one that the site would
+ *     have made then, never used or withdrawn before?
+ *   - is the recorded request, field by field, what the facts were at that moment, and does policy/decision.h give the
+ *     recorded verdict for it?
+ *   - is a dataset its owner's, a key one person's, a number the next one?
  *   - does its time follow that of the entry before (format/entry_time.h)?
  *   - is the transition legal (a run starts only if allowed, a release needs the gate's or a reviewer's yes, …)?
  *
- * Then it compares the view so built with the site's. What replay cannot
+ * Then it compares the view so built with the site's, which may be damaged or
+ * missing. No lock is taken: others go on writing. What replay cannot
  * show is in docs/log-format.md: actions that were never logged.
  */
 #pragma once
@@ -25,11 +28,13 @@ struct gbx_replay {
         uint64_t entries;
         uint64_t decisions;  /* made again */
         uint64_t signatures; /* checked again */
-        bool view_equal;     /* the site's view is what the log says */
+        bool view_equal;     /* the site's view is what the log says, and sealed */
+        json_t *differences; /* array of texts: the rows that are not ("approval 17"), or why it could not be read */
         json_t *divergences; /* array of {"entry":…,"action":…,"what":…} */
         json_t *notes;       /* the same form: what is worth a look and no fault, as long stretches without an entry */
 };
 
+/* Who calls has asked for the right (gbx_authorise_by_log, for the view may be damaged). */
 int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_error *err);
 void gbx_replay_free(struct gbx_replay *replay);
 

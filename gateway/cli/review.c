@@ -7,6 +7,7 @@
 #include "gateway/cli/commands.h"
 #include "gateway/cli/table.h"
 #include "gateway/handover/handover.h"
+#include "gateway/people/users.h"
 #include "gateway/review/outputs.h"
 #include "gateway/cli/ssh_keygen.h"
 #include "gateway/store/authorise.h"
@@ -28,6 +29,7 @@ static bool is_run(const char *what) {
 static int find_reviewer(struct gbx_cli *cli, char ret_name[static 65], struct gbx_error *err) {
         const char *key = gbx_cli_option(cli, "key");
         gbx_auto(gbx_buffer_free) struct gbx_buffer line = {};
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
         int r;
 
         if (cli->as) {
@@ -37,7 +39,13 @@ static int find_reviewer(struct gbx_cli *cli, char ret_name[static 65], struct g
         if (!key)
                 return gbx_fail(err, -EINVAL, "who reviews? Name the reviewer with --as NAME or sign with --key FILE");
         r = gbx_ssh_public_key(key, &line, err);
-        return r < 0 ? r : gbx_find_user_by_key(cli->site, gbx_buffer_text(&line), ret_name, err);
+        if (r >= 0)
+                r = gbx_user_by_key(cli->site, gbx_buffer_text(&line), &row, err);
+        if (r > 0)
+                return gbx_fail(err, -ENOENT, "no user of this site has the key '%s'", key);
+        if (r >= 0)
+                (void)snprintf(ret_name, 65, "%s", gbx_json_text(row, "name"));
+        return r;
 }
 
 static int parse_expiry(const struct gbx_cli *cli, int64_t *ret, struct gbx_error *err) {

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/table.h"
+#include "gateway/people/users.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/transaction.h"
 #include "base/json.h"
@@ -46,27 +47,22 @@ static int read_ssh_key(const char *path, struct gbx_buffer *line, struct gbx_er
 }
 
 static int run_add(struct gbx_cli *cli, struct gbx_error *err) {
-        const char *name = cli->arguments[0], *age = gbx_cli_option(cli, "age");
+        const char *name = cli->arguments[0];
         gbx_auto(gbx_buffer_free) struct gbx_buffer ssh = {};
-        gbx_auto(gbx_json_freep) json_t *roles = NULL, *details = NULL;
-        struct gbx_age_recipient recipient;
-        int r;
+        gbx_auto(gbx_json_freep) json_t *roles = NULL;
+        struct gbx_user_change user = { .age = gbx_cli_option(cli, "age") };
+        int r = gbx_cli_option(cli, "role") ? read_roles(cli, &roles, err) : 0;
 
-        if (!gbx_name_valid(name) || strcmp(name, "system") == 0 || strcmp(name, "operator") == 0)
-                return gbx_fail(err, -EINVAL, "'%s' cannot be a user's name: use a-z, 0-9, '.', '_', '-', at most 64", name);
-        r = read_roles(cli, &roles, err);
-        if (r >= 0)
+        if (r >= 0 && gbx_cli_option(cli, "ssh-key"))
                 r = read_ssh_key(gbx_cli_option(cli, "ssh-key"), &ssh, err);
-        if (r >= 0 && age)
-                r = gbx_age_recipient_parse(age, &recipient, err);
         if (r < 0)
                 return r;
-        details = json_pack("{s:O, s:s, s:s*}", "roles", roles, "ssh_key", gbx_buffer_text(&ssh), "age", age);
-        r = gbx_record(cli->site, cli->caller, "user add", &(struct gbx_action){ "user.add", name, "done", NULL, details }, err);
-        if (r < 0)
-                return r;
-        gbx_cli_say(cli, "Added user '%s'.\n", name);
-        return 0;
+        user.roles = roles;
+        user.ssh_key = ssh.size ? gbx_buffer_text(&ssh) : NULL;
+        r = gbx_user_add(cli->site, cli->caller, name, &user, err);
+        if (r >= 0)
+                gbx_cli_say(cli, "%s user '%s'.\n", r == GBX_USER_CHANGED ? "Changed" : "Added", name);
+        return r < 0 ? r : 0;
 }
 
 static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
@@ -82,14 +78,8 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
 
 static int run_remove(struct gbx_cli *cli, struct gbx_error *err) {
         const char *name = cli->arguments[0];
-        gbx_auto(gbx_json_freep) json_t *row = NULL;
-        int r = gbx_view_query_one(cli->site->view, &row, err, "SELECT * FROM user WHERE name=?1 AND state='active'", name, NULL);
+        int r = gbx_user_remove(cli->site, cli->caller, name, err);
 
-        if (r < 0)
-                return r;
-        if (r > 0)
-                return gbx_fail(err, -ENOENT, "there is no active user '%s'", name);
-        r = gbx_record(cli->site, cli->caller, "user remove", &(struct gbx_action){ "user.remove", name, "done", NULL, NULL }, err);
         if (r < 0)
                 return r;
         gbx_cli_say(cli, "Removed user '%s'. Approvals made with this user's key no longer count.\n", name);
@@ -103,8 +93,8 @@ const struct gbx_command gbx_commands_user[] = {
           .details = "The SSH key signs approvals and dataset manifests; only the public half is needed. The age\n"
                      "recipient is where releases are encrypted to; analysts need one.",
           .options = (const struct gbx_option[]){
-                  { "role", "ROLE", "analyst, reviewer, admin, auditor or owner", true, true },
-                  { "ssh-key", "FILE", "OpenSSH public key (Ed25519)", true, false },
+                  { "role", "ROLE", "analyst, reviewer, admin, auditor or owner", false, true },
+                  { "ssh-key", "FILE", "OpenSSH public key (Ed25519)", false, false },
                   { "age", "RECIPIENT", "age1… (see age-keygen)", false, false },
                   {} },
           .arguments_min = 1, .arguments_max = 1,

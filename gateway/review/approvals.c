@@ -71,29 +71,9 @@ int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const cha
         return complete(site, algorithm, policy, approval, ret_text, err);
 }
 
-int gbx_find_user_by_key(struct gbx_site *site, const char *key_line, char ret_name[static 65], struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *rows = NULL;
-        struct gbx_ssh_key wanted, key;
-        size_t index;
-        json_t *row;
-        int r = gbx_ssh_key_parse(key_line, &wanted, err);
-
-        if (r >= 0)
-                r = gbx_fact_rows(site, &rows, err, "user", "state='active'", NULL);
-        if (r < 0)
-                return r;
-        json_array_foreach(rows, index, row)
-                if (gbx_ssh_key_parse(json_string_value(json_object_get(row, "ssh_key")), &key, NULL) >= 0 &&
-                    memcmp(key.ed25519, wanted.ed25519, sizeof key.ed25519) == 0) {
-                        (void)snprintf(ret_name, 65, "%s", json_string_value(json_object_get(row, "name")));
-                        return 0;
-                }
-        return gbx_fail(err, -ENOENT, "no user of this site has the key %s", wanted.fingerprint);
-}
-
-/* The statement must be one that this site would make now, of its time and nonce. */
-static int check_statement(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval,
-                           const void *statement, size_t size, struct gbx_error *err) {
+/* The statement must be one that this site would make at that time, of its own time and nonce. */
+static int check_text(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval, const void *statement,
+                      size_t size, int64_t time, struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
         gbx_auto(gbx_free_pointer) struct gbx_approval *now = malloc(sizeof *now);
         gbx_auto(gbx_buffer_free) struct gbx_buffer expected = {};
@@ -101,9 +81,9 @@ static int check_statement(struct gbx_site *site, const json_t *algorithm, const
 
         if (!now)
                 return gbx_fail_memory(err);
-        if (approval->expires <= gbx_time_now())
+        if (approval->expires <= time)
                 return gbx_fail(err, -EINVAL, "the statement has expired");
-        if (approval->made > gbx_time_now())
+        if (approval->made > time)
                 return gbx_fail(err, -EINVAL, "the statement was made at a time that has not come yet");
         *now = *approval;
         r = gbx_policy_in_force(site, approval->purpose, &policy, err);
@@ -136,9 +116,6 @@ static int verify(struct gbx_site *site, const struct gbx_approval *approval, co
         return 0;
 }
 
-/* Outcome of check_fresh: this very approval stands already. */
-enum { STANDS = 1 };
-
 /* A statement that was withdrawn is dead, and so is one that is older than the reviewer's last rejection: whoever kept it and
  * its signature cannot bring it again. */
 static int check_fresh(struct gbx_site *site, const struct gbx_approval *approval, const char *statement, struct gbx_error *err) {
@@ -147,7 +124,7 @@ static int check_fresh(struct gbx_site *site, const struct gbx_approval *approva
         int r = gbx_fact_one(site, &used, err, "approval", "statement=?1", statement, NULL);
 
         if (r == 0 && strcmp(gbx_json_text(used, "state"), "active") == 0)
-                return STANDS;
+                return GBX_STATEMENT_STANDS;
         if (r == 0)
                 return gbx_fail(err, -EKEYREJECTED, "an approval with this statement was withdrawn; get a new one with: gbx review statement");
         if (r > 0)
@@ -162,13 +139,10 @@ static int check_fresh(struct gbx_site *site, const struct gbx_approval *approva
                                   (long long)gbx_json_number(rejected, "seq"));
 }
 
-/* What must hold at the moment of recording; 0 or STANDS. `ret_user` gets the reviewer's row. */
-static int check_approval(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval,
-                          const struct gbx_signed_statement *given, const char *digest, json_t **ret_user, struct gbx_error *err) {
-        int r = check_statement(site, algorithm, approval, given->statement, given->statement_size, err);
+int gbx_check_statement(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval, const void *statement,
+                        size_t size, int64_t time, const char *digest, struct gbx_error *err) {
+        int r = check_text(site, algorithm, approval, statement, size, time, err);
 
-        if (r >= 0)
-                r = verify(site, approval, given->statement, given->statement_size, given->signature, given->signature_size, ret_user, err);
         return r < 0 ? r : check_fresh(site, approval, digest, err);
 }
 
@@ -202,8 +176,10 @@ int gbx_take_approval(struct gbx_site *site, const struct gbx_caller *caller, co
         if (r >= 0)
                 r = gbx_transaction_begin(&transaction, site, caller, "review approve", err);
         if (r >= 0)
-                r = check_approval(site, algorithm, approval, given, statement, &user, err);
-        if (r == STANDS)
+                r = verify(site, approval, given->statement, given->statement_size, given->signature, given->signature_size, &user, err);
+        if (r >= 0)
+                r = gbx_check_statement(site, algorithm, approval, given->statement, given->statement_size, gbx_time_now(), statement, err);
+        if (r == GBX_STATEMENT_STANDS)
                 return 0;
         if (r >= 0)
                 r = record_approval(transaction, approval, statement, signature, user, err);

@@ -28,6 +28,13 @@ struct gbx_signed_statement {
         size_t signature_size;
 };
 
+/* Whether a statement is the one that the site would have made at `time` about the algorithm, and neither withdrawn nor
+ * older than the reviewer's last rejection. `digest` is that of its bytes. 0: yes. GBX_STATEMENT_STANDS: yes, and an
+ * approval with it stands already. */
+enum { GBX_STATEMENT_STANDS = 1 };
+int gbx_check_statement(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval, const void *statement,
+                        size_t size, int64_t time, const char *digest, struct gbx_error *err);
+
 /* Takes an approval in: the caller must be the statement's reviewer, the statement about this site and algorithm as they
  * stand now and never used before, the signature good. */
 int gbx_take_approval(struct gbx_site *site, const struct gbx_caller *caller, const json_t *algorithm,
@@ -36,6 +43,3 @@ int gbx_take_approval(struct gbx_site *site, const struct gbx_caller *caller, co
 /* Rejects an algorithm: approvals that the caller gave it are withdrawn for good. */
 int gbx_reject_algorithm(struct gbx_site *site, const struct gbx_caller *caller, const json_t *algorithm, const char *reason,
                          struct gbx_error *err);
-
-/* The user whose public key this is. -ENOENT if nobody's. */
-int gbx_find_user_by_key(struct gbx_site *site, const char *key_line, char ret_name[static 65], struct gbx_error *err);

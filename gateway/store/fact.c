@@ -29,6 +29,10 @@ static int read_rows(struct gbx_site *site, json_t **ret_rows, bool one, struct 
         if (snprintf(sql, sizeof sql, "SELECT * FROM %s WHERE %s ORDER BY seq", table, condition) >= (int)sizeof sql)
                 return gbx_fail(err, -EINVAL, "the question to the view is too long");
         r = gbx_view_query_list(site->view, &rows, err, sql, parameters);
+        if (r >= 0 && site->own_view) {
+                *ret_rows = gbx_take_ptr(rows);
+                return 0;
+        }
         if (r >= 0 && is_found(table, one, rows))
                 r = gbx_seal_check_row(site->view, site->seal_key, table, (uint64_t)gbx_json_number(json_array_get(rows, 0), "seq"), err);
         else if (r >= 0)
@@ -95,7 +99,7 @@ int gbx_fact_count(struct gbx_site *site, const char *name, uint64_t *ret, struc
 
         if (r < 0)
                 return r;
-        r = gbx_seal_check(site->view, site->seal_key, "counter", err);
+        r = site->own_view ? 0 : gbx_seal_check(site->view, site->seal_key, "counter", err);
         if (r >= 0)
                 r = gbx_view_query_one(site->view, &row, err, "SELECT value FROM counter WHERE name=?1", name, NULL);
         gbx_view_end_read(site->view);

@@ -122,6 +122,10 @@ int gbx_view_differences(sqlite3 *ours, sqlite3 *other, json_t *differences, str
         return 0;
 }
 
+int gbx_view_check_seal(const struct gbx_site *site, sqlite3 *file, struct gbx_error *err) {
+        return gbx_seal_check(file, site->seal_key, NULL, err);
+}
+
 /* The old view may be anything: whatever fails here is a difference and no error. */
 static int compare_old(struct gbx_site *site, sqlite3 *made, json_t *differences, struct gbx_error *err) {
         gbx_auto(gbx_view_closep) sqlite3 *old = NULL;
@@ -193,17 +197,26 @@ static int rebuild_locked(struct gbx_site *site, struct gbx_rebuild *rebuild, st
         return put_in_place(site, err);
 }
 
-/* Asked of the log, through a view in memory: the file may say anything. */
-static int check_right(struct gbx_site *site, const struct gbx_caller *caller, struct gbx_error *err) {
-        int r = gbx_view_open(&site->view, ":memory:", site->seal_key, err);
+int gbx_view_in_memory(struct gbx_site *site, sqlite3 **ret, struct gbx_error *err) {
+        gbx_auto(gbx_view_closep) sqlite3 *view = NULL;
+        int r = gbx_view_open(&view, ":memory:", NULL, err);
 
         if (r >= 0)
-                r = gbx_site_catch_up(site, site->view, err);
+                r = gbx_site_catch_up(site, view, err);
         if (r >= 0)
-                r = gbx_authorise(site, caller, "audit rebuild", err);
-        (void)sqlite3_close(site->view);
-        site->view = NULL;
+                *ret = gbx_take_ptr(view);
         return r;
+}
+
+int gbx_authorise_by_log(struct gbx_site *site, const struct gbx_caller *caller, const char *action, struct gbx_error *err) {
+        gbx_auto(gbx_view_closep) sqlite3 *view = NULL;
+        struct gbx_site now;
+        int r = gbx_view_in_memory(site, &view, err);
+
+        if (r < 0)
+                return r;
+        now = gbx_site_as_of(site, view);
+        return gbx_authorise(&now, caller, action, err);
 }
 
 int gbx_rebuild(const char *path, const struct gbx_caller *caller, struct gbx_rebuild *ret, struct gbx_error *err) {
@@ -213,7 +226,7 @@ int gbx_rebuild(const char *path, const struct gbx_caller *caller, struct gbx_re
         int r = gbx_site_open_without_view(&site, path, err);
 
         if (r >= 0)
-                r = check_right(site, caller, err);
+                r = gbx_authorise_by_log(site, caller, "audit rebuild", err);
         if (r >= 0)
                 r = gbx_site_lock_bare(site, err);
         if (r < 0)

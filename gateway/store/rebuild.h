@@ -28,5 +28,14 @@ struct gbx_rebuild {
 int gbx_rebuild(const char *path, const struct gbx_caller *caller, struct gbx_rebuild *ret, struct gbx_error *err);
 void gbx_rebuild_free(struct gbx_rebuild *rebuild);
 
+/* A view in memory of the whole log, whatever the file is like. */
+int gbx_view_in_memory(struct gbx_site *site, sqlite3 **ret, struct gbx_error *err);
+
+/* Whether the caller may, asked of the log through such a view: for what must work when the file is damaged. */
+int gbx_authorise_by_log(struct gbx_site *site, const struct gbx_caller *caller, const char *action, struct gbx_error *err);
+
+/* -EBADMSG unless the seal of an open view file is whole. */
+int gbx_view_check_seal(const struct gbx_site *site, sqlite3 *file, struct gbx_error *err);
+
 /* Rows that one view has and the other has not, or has otherwise; at most GBX_REBUILD_DIFFERENCES. */
 int gbx_view_differences(sqlite3 *ours, sqlite3 *other, json_t *differences, struct gbx_error *err);

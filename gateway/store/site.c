@@ -98,6 +98,11 @@ int gbx_site_open_without_view(struct gbx_site **ret, const char *path, struct g
         return open_site(ret, path, false, err);
 }
 
+struct gbx_site gbx_site_as_of(const struct gbx_site *site, sqlite3 *view) {
+        return (struct gbx_site){ .directory = site->directory, .path = site->path, .origin = site->origin, .log = site->log, .view = view,
+                                  .own_view = true, .lock = -1 };
+}
+
 struct gbx_site *gbx_site_close(struct gbx_site *site) {
         if (!site)
                 return NULL;

@@ -30,6 +30,7 @@ struct gbx_site {
         char *origin;  /* of the log, also the name in approval statements */
         struct gbx_log *log;
         sqlite3 *view; /* for reading */
+        bool own_view; /* the view is in this process's memory alone, made from the log here: nobody else can have changed it */
 
         /* Of gateway/store alone. */
         sqlite3 *writer; /* opened by the first transaction */
@@ -49,6 +50,10 @@ int gbx_site_create(const char *path, const char *origin, const char *token, str
 int gbx_site_open(struct gbx_site **ret, const char *path, struct gbx_error *err);
 struct gbx_site *gbx_site_close(struct gbx_site *site);
 static inline void gbx_site_closep(struct gbx_site **site) { *site = gbx_site_close(*site); }
+
+/* The site as it was when `view` was made, entry by entry, from its log: facts come from there. Borrows both; nothing is
+ * recorded through it, and it is not closed. */
+struct gbx_site gbx_site_as_of(const struct gbx_site *site, sqlite3 *view);
 
 /* The same for who makes the view anew (rebuild.h): `view` is NULL. */
 int gbx_site_open_without_view(struct gbx_site **ret, const char *path, struct gbx_error *err);

@@ -12,7 +12,7 @@ enum { BUSY_MS = 10000, CATCH_UP_BATCH = 1000 };
 
 int gbx_view_error(sqlite3 *view, struct gbx_error *err, const char *what) {
         int code = sqlite3_errcode(view);
-        bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+        bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR; /* the last: no such table, say */
 
         return gbx_fail(err, damaged ? -EBADMSG : -EIO, "the view cannot %s: %s (it can be rebuilt: gbx audit rebuild)", what,
                         sqlite3_errmsg(view));

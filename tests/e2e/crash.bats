@@ -5,6 +5,8 @@ load site.bash
 setup_file() {
         export WORK=$(mktemp -d)
         make_site "$WORK" >&2
+        ssh-keygen -q -t ed25519 -N '' -f "$WORK/new"
+        ssh-keygen -q -t ed25519 -N '' -f "$WORK/full"
         export LUA=$(submit "$demo/default-rate.lua")
         approve "$LUA" >&2
 }
@@ -36,7 +38,7 @@ replays() {
 
 @test "killed while adding a user: the user is there or is not, and the log knows" {
         check() { replays; }
-        kill_everywhere check gbx user add victim --role analyst --ssh-key "$PEOPLE/bank-b.pub" --as admin
+        kill_everywhere check gbx user add victim --role analyst --ssh-key "$WORK/new.pub" --as admin
         gbx user ls --json | jq -e 'any(.name == "victim")'
 }
 
@@ -73,13 +75,13 @@ replays() {
         cp -a "$GBX_SITE" "$small/site"
         before=$(gbx status --site "$small/site" --json | jq .entries)
         head -c 100M /dev/zero >"$small/filler" 2>/dev/null || true
-        run gbx user add full --role analyst --ssh-key "$PEOPLE/bank-b.pub" --as admin --site "$small/site"
+        run gbx user add full --role analyst --ssh-key "$WORK/full.pub" --as admin --site "$small/site"
         failed=$status
         rm "$small/filler"
         after=$(gbx status --site "$small/site" --json | jq .entries)
         run gbx audit replay --as audit --site "$small/site"
         replay=$status
-        run gbx user add full --role analyst --ssh-key "$PEOPLE/bank-b.pub" --as admin --site "$small/site"
+        run gbx user add full --role analyst --ssh-key "$WORK/full.pub" --as admin --site "$small/site"
         again=$status
         echo "failed $failed, entries $before -> $after, replay $replay, again $again"
         [ "$failed" -ne 0 ] && [ "$after" -ge "$before" ] && [ "$replay" -eq 0 ] && [ "$again" -eq 0 ]
