@@ -22,34 +22,6 @@ void gbx_replay_free(struct gbx_replay *replay) {
         *replay = (struct gbx_replay){};
 }
 
-/* The log is walked as far as the view reaches, so that the two can be compared though others go on writing. */
-struct walk {
-        struct gbx_replay_state state;
-        uint64_t until;
-};
-
-static int visit(void *context, uint64_t index, const void *data, size_t size, struct gbx_error *err) {
-        struct walk *walk = context;
-        struct gbx_replay_state *state = &walk->state;
-        gbx_auto(gbx_json_freep) json_t *entry = NULL;
-        struct gbx_error problem = {};
-        int r;
-
-        if (index >= walk->until)
-                return 1;
-        state->index = index;
-        state->report->entries++;
-        if (gbx_entry_parse(data, size, &entry, &problem) < 0) {
-                state->action = "?";
-                r = gbx_replay_diverge(state, err, "not a well-formed entry: %s", problem.message);
-                return r < 0 ? r : 1; /* what follows cannot be applied */
-        }
-        state->entry = entry;
-        state->action = json_string_value(json_object_get(entry, "action"));
-        r = gbx_replay_check(state, err);
-        return r < 0 ? r : gbx_view_apply(state->then.view, NULL, index, data, size, err);
-}
-
 /* The file may hold anything. Whatever it says otherwise than the log, or that it cannot be read, is a difference. */
 static int compare_view(struct gbx_site *site, sqlite3 *view, sqlite3 *file, struct gbx_replay *report, struct gbx_error *err) {
         struct gbx_error problem = {};
@@ -63,6 +35,45 @@ static int compare_view(struct gbx_site *site, sqlite3 *view, sqlite3 *file, str
                 r = gbx_view_differences(view, file, report->differences, err);
         report->view_equal = json_array_size(report->differences) == 0;
         return r;
+}
+
+/* Others go on writing: the view is compared where the walk is as far as it was when the walk began. */
+struct walk {
+        struct gbx_replay_state state;
+        struct gbx_site *site;
+        sqlite3 *file;  /* NULL: cannot be read */
+        uint64_t until; /* entries that the file holds */
+        bool compared;
+};
+
+static int compare_here(struct walk *walk, struct gbx_error *err) {
+        walk->compared = true;
+        return compare_view(walk->site, walk->state.then.view, walk->file, walk->state.report, err);
+}
+
+static int visit(void *context, uint64_t index, const void *data, size_t size, struct gbx_error *err) {
+        struct walk *walk = context;
+        struct gbx_replay_state *state = &walk->state;
+        gbx_auto(gbx_json_freep) json_t *entry = NULL;
+        struct gbx_error problem = {};
+        int r;
+
+        if (index == walk->until) {
+                r = compare_here(walk, err);
+                if (r < 0)
+                        return r;
+        }
+        state->index = index;
+        state->report->entries++;
+        if (gbx_entry_parse(data, size, &entry, &problem) < 0) {
+                state->action = "?";
+                r = gbx_replay_diverge(state, err, "not a well-formed entry: %s", problem.message);
+                return r < 0 ? r : 1; /* what follows cannot be applied */
+        }
+        state->entry = entry;
+        state->action = json_string_value(json_object_get(entry, "action"));
+        r = gbx_replay_check(state, err);
+        return r < 0 ? r : gbx_view_apply(state->then.view, NULL, index, data, size, err);
 }
 
 /* The view as it is in its file, at one moment, and how many entries it holds. Where it cannot be read, the whole log is. */
@@ -83,7 +94,7 @@ static void open_file(struct gbx_site *site, sqlite3 **ret_file, uint64_t *ret_u
 int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_error *err) {
         gbx_auto(gbx_replay_free) struct gbx_replay report = { .divergences = json_array(), .notes = json_array(), .differences = json_array() };
         gbx_auto(gbx_view_closep) sqlite3 *view = NULL, *file = NULL;
-        struct walk walk = { .state = { .report = &report } };
+        struct walk walk = { .state = { .report = &report }, .site = site };
         int r = gbx_view_open(&view, ":memory:", NULL, err);
 
         if (r >= 0)
@@ -91,10 +102,11 @@ int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_err
         if (r < 0)
                 return r;
         open_file(site, &file, &walk.until);
+        walk.file = file;
         walk.state.then = gbx_site_as_of(site, view);
         r = gbx_log_each(site->log, 0, visit, &walk, err);
-        if (r >= 0)
-                r = compare_view(site, view, file, &report, err);
+        if (r >= 0 && !walk.compared)
+                r = compare_here(&walk, err);
         if (r < 0)
                 return r;
         *ret = report;
