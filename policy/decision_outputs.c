@@ -1,7 +1,7 @@
 #include "policy/decision_outputs.h"
 
 #include "base/cleanup.h"
-#include "policy/person.h"
+#include "policy/reviewer.h"
 #include "policy/sshsig.h"
 #include "policy/verdict.h"
 
@@ -47,28 +47,23 @@ static bool was_withdrawn(const struct deciding *d, const struct gbx_outputs_dec
         return false;
 }
 
-/* What the reviewer is now, whatever was signed. Positive: the decision does not count. */
+/* What the log says of reviewer and decision now, whatever was signed. Positive: the decision does not count. */
 static int check_reviewer(struct deciding *d, const struct gbx_outputs_decision *decision) {
-        const struct gbx_policy_output_review *policy = &d->policy->output_review;
         struct gbx_person reviewer = {};
-        /* A key that cannot be read is told by check_statement. */
-        int r = gbx_person_read(&reviewer, decision->reviewer, decision->key, NULL);
         const struct check checks[] = {
                 { "review-withdrawn", !decision->withdrawn, "was withdrawn" },
                 { "review-replayed", decision->withdrawn || !was_withdrawn(d, decision), "has the statement of one that was withdrawn" },
-                { "review-key", decision->key, "is of a reviewer who has no key any more" },
                 { "review-before-key", !decision->key || decision->seq > decision->key_since,
                   "is older than the reviewer's key or membership: it must be made again" },
-                { "review-role", decision->roles & GBX_ROLE_REVIEWER, "is of somebody who is not a reviewer" },
-                { "review-reviewer", policy->reviewers.count == 0 || gbx_texts_contain(&policy->reviewers, decision->reviewer),
-                  "is of somebody whom the policy does not name as reviewer of outputs" },
-                { "review-requester", !gbx_person_same(&reviewer, &d->requester),
-                  "is of the one who asked for the run, or made with the same key" },
-                { "review-submitter", !policy->exclude_submitter || !gbx_person_same(&reviewer, &d->submitter),
-                  "is of the one who submitted the algorithm, or made with the same key" },
         };
+        int bad = apply(d, decision->reviewer, checks, gbx_array_size(checks)), r;
 
-        return r == -ENOMEM ? gbx_fail_memory(d->err) : apply(d, decision->reviewer, checks, gbx_array_size(checks));
+        /* A key that cannot be read is told by check_statement. */
+        if (bad < 0 || gbx_person_read(&reviewer, decision->reviewer, decision->key, NULL) == -ENOMEM)
+                return bad < 0 ? bad : gbx_fail_memory(d->err);
+        r = gbx_reviewer_check(d->policy, GBX_REVIEW_OUTPUTS, &reviewer, decision->key, decision->roles, &d->submitter, &d->requester,
+                               d->verdict, d->err);
+        return r < 0 ? r : bad || r;
 }
 
 /* Each way in which a statement can speak of something else. Positive: it does. */

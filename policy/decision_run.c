@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "policy/person.h"
+#include "policy/reviewer.h"
 #include "policy/sshsig.h"
 
 #include <string.h>
@@ -156,13 +156,11 @@ static bool was_revoked(const struct deciding *d, const struct gbx_run_approval 
         return false;
 }
 
-/* What the reviewer is now, whatever was signed. Positive: the approval does not count. */
+/* What the log says of reviewer and approval now, whatever was signed. Positive: the approval does not count. */
 static int check_reviewer(struct deciding *d, const struct gbx_run_approval *approval) {
-        const struct gbx_policy_approvals *policy = &d->policy->approvals;
         struct gbx_person reviewer = {};
-        bool excluding = policy->exclude_submitter;
         /* A key that cannot be read is told by check_statement. */
-        int r = gbx_person_read(&reviewer, approval->reviewer, approval->key, NULL) == -ENOMEM ? -ENOMEM : 0, bad = 0;
+        int r = gbx_person_read(&reviewer, approval->reviewer, approval->key, NULL) == -ENOMEM ? gbx_fail_memory(d->err) : 0, bad = 0;
         const struct {
                 const char *code;
                 bool good;
@@ -170,17 +168,8 @@ static int check_reviewer(struct deciding *d, const struct gbx_run_approval *app
         } checks[] = {
                 { "approval-revoked", !approval->revoked, "was revoked" },
                 { "approval-replayed", approval->revoked || !was_revoked(d, approval), "has the statement of one that was revoked" },
-                { "approval-key", approval->key, "is of a reviewer who has no key any more" },
                 { "approval-before-key", !approval->key || approval->seq > approval->key_since,
                   "is older than the reviewer's key or membership: it must be given again" },
-                { "approval-role", approval->roles & GBX_ROLE_REVIEWER, "is of somebody who is not a reviewer" },
-                { "approval-reviewer", gbx_texts_contain(&policy->reviewers, approval->reviewer),
-                  "is of somebody whom the policy does not name as reviewer" },
-                { "approval-submitter", !excluding || !gbx_person_same(&reviewer, &d->submitter),
-                  "is of the one who submitted the algorithm, or made with the same key" },
-                { "approval-requester", !excluding || gbx_person_same(&reviewer, &d->submitter) ||
-                  !gbx_person_same(&reviewer, &d->requester),
-                  "is of the one who asks for the run, or made with the same key" },
         };
 
         for (size_t i = 0; r >= 0 && i < gbx_array_size(checks); i++)
@@ -188,7 +177,10 @@ static int check_reviewer(struct deciding *d, const struct gbx_run_approval *app
                         bad = 1;
                         r = NOTE(d, checks[i].code, "the approval by '%s' %s", approval->reviewer, checks[i].text);
                 }
-        return r < 0 ? r : bad;
+        if (r >= 0)
+                r = gbx_reviewer_check(d->policy, GBX_REVIEW_ALGORITHM, &reviewer, approval->key, approval->roles, &d->submitter,
+                                       &d->requester, d->verdict, d->err);
+        return r < 0 ? r : bad || r;
 }
 
 /* Verifies the signature and what it says. Positive: the approval does not count. */

@@ -355,6 +355,26 @@ static int check_flows(const struct check *check, const struct gbx_yaml_node *ro
         return gbx_policy_flows_check(policy, flows, check->problems, check->err);
 }
 
+/* The gate adds ".csv" itself; a name that no table can have would be found out by the first run. */
+static int check_output_names(const struct check *check, const struct gbx_yaml_node *root) {
+        const struct gbx_yaml_node *list = gbx_yaml_get(gbx_yaml_get(root, "release"), "outputs");
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && list && list->kind == GBX_YAML_SEQUENCE && i < list->count; i++) {
+                const struct gbx_yaml_node *node = list->children[i];
+
+                if (node->kind != GBX_YAML_SCALAR || !gbx_name_valid(node->text)) /* a problem already */
+                        continue;
+                if (strchr(node->text, '.'))
+                        r = PROBLEM(check, node, "outputs: '%s': the name of a table has no extension and no dot; '.csv' is added to it",
+                                    node->text);
+                else if (strlen(node->text) > GBX_POLICY_MAX_OUTPUT_NAME)
+                        r = PROBLEM(check, node, "outputs: '%s': the name of a table has at most %d characters", node->text,
+                                    GBX_POLICY_MAX_OUTPUT_NAME);
+        }
+        return r;
+}
+
 static int check_coalition(const struct check *check, const struct gbx_yaml_node *root) {
         const struct gbx_yaml_node *node = gbx_yaml_get(gbx_yaml_get(root, "release"), "coalition");
 
@@ -373,6 +393,8 @@ static int check_sandbox(const struct check *check, const struct gbx_yaml_node *
 static int check_policy(const struct check *check, const struct gbx_yaml_node *root) {
         int r = check_reviewers(check, root);
 
+        if (r >= 0)
+                r = check_output_names(check, root);
         if (r >= 0)
                 r = check_coalition(check, root);
         if (r >= 0)

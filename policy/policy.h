@@ -32,6 +32,7 @@ enum gbx_network { GBX_NETWORK_NONE, GBX_NETWORK_FLOWS };
 enum {
         GBX_POLICY_MAX_OPEN_FILES = 1000, /* as many as the sandbox gives (runtime/sandbox/spec.h) */
         GBX_POLICY_MAX_CPU_PERCENT = 100 * 1024,
+        GBX_POLICY_MAX_OUTPUT_NAME = 60, /* with ".csv" a name (base/text.h) */
 };
 
 struct gbx_policy_approvals {

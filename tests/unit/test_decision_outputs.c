@@ -2,6 +2,7 @@
 #include "tests/unit/signing.h"
 
 #include "policy/decision_outputs.h"
+#include "policy/reviewer.h"
 
 #define DIGEST(digit) "sha256:" digit digit digit digit digit digit digit digit digit digit digit digit digit digit digit digit
 #define OUTPUTS DIGEST("1111")
@@ -299,6 +300,53 @@ static void test_request_is_strict(void **state) {
         expect(request, "error: request about outputs: extra: is not a field of this object");
 }
 
+/* --- who counts ------------------------------------------------------------------------ */
+
+/* The question that is asked before somebody signs has the answer that the decision gives behind. */
+static void test_reviewer_counts(void **state) {
+        static const struct gbx_reviewer nobody = { .name = "nobody" };
+        const char *wang_key = gbx_buffer_text(&wang), *li_key = gbx_buffer_text(&li);
+        const struct {
+                struct gbx_policy *policy;
+                enum gbx_review review;
+                struct gbx_reviewer reviewer, submitter;
+                const struct gbx_reviewer *requester;
+                const char *expected;
+        } cases[] = {
+                { two, GBX_REVIEW_OUTPUTS, { "wang", GBX_ROLE_REVIEWER, wang_key }, nobody, NULL, "allowed:" },
+                { two, GBX_REVIEW_OUTPUTS, { "qian", GBX_ROLE_REVIEWER, wang_key }, nobody, NULL, "denied: review-reviewer" },
+                { any, GBX_REVIEW_OUTPUTS, { "qian", GBX_ROLE_REVIEWER, wang_key }, nobody, NULL, "allowed:" },
+                { two, GBX_REVIEW_OUTPUTS, { "wang", GBX_ROLE_ADMIN | GBX_ROLE_AUDITOR, wang_key }, nobody, NULL, "denied: review-role" },
+                { two, GBX_REVIEW_OUTPUTS, { "wang", GBX_ROLE_REVIEWER, NULL }, nobody, NULL, "denied: review-key" },
+                { two, GBX_REVIEW_OUTPUTS, { "wang", GBX_ROLE_REVIEWER, wang_key }, { "sun", 0, wang_key }, NULL, "denied: review-submitter" },
+                { two, GBX_REVIEW_OUTPUTS, { "wang", GBX_ROLE_REVIEWER, wang_key }, { "sun", 0, li_key }, NULL, "allowed:" },
+                { two, GBX_REVIEW_OUTPUTS, { "wang", GBX_ROLE_REVIEWER, wang_key }, nobody, &(struct gbx_reviewer){ "sun", 0, wang_key },
+                  "denied: review-requester" },
+                { two, GBX_REVIEW_ALGORITHM, { "w", GBX_ROLE_REVIEWER, wang_key }, nobody, NULL, "allowed:" },
+                { two, GBX_REVIEW_ALGORITHM, { "fake", GBX_ROLE_REVIEWER, wang_key }, nobody, NULL, "denied: approval-reviewer" },
+                { two, GBX_REVIEW_ALGORITHM, { "w", 0, NULL }, { "w", 0, NULL }, NULL, "denied: approval-key approval-role approval-submitter" },
+                { two, GBX_REVIEW_ALGORITHM, { "w", GBX_ROLE_REVIEWER, wang_key }, nobody, &(struct gbx_reviewer){ "w", 0, NULL },
+                  "denied: approval-requester" },
+        };
+        gbx_auto(gbx_verdict_free) struct gbx_verdict broken = {};
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+                char got[256];
+
+                assert_int_equal(gbx_policy_reviewer_counts(cases[i].policy, cases[i].review, &cases[i].reviewer, &cases[i].submitter,
+                                                            cases[i].requester, &verdict, NULL), 0);
+                (void)snprintf(got, sizeof got, "%s:", gbx_outcome_name(verdict.outcome));
+                for (size_t j = 0; j < verdict.count; j++)
+                        (void)snprintf(got + strlen(got), sizeof got - strlen(got), " %s", verdict.reasons[j].code);
+                if (strcmp(got, cases[i].expected) != 0)
+                        fail_msg("case %zu: expected «%s», got «%s»", i, cases[i].expected, got);
+        }
+        assert_int_equal(gbx_policy_reviewer_counts(two, GBX_REVIEW_OUTPUTS, &(struct gbx_reviewer){ "wang", GBX_ROLE_REVIEWER, "rubbish" },
+                                                    &nobody, NULL, &broken, NULL), -EINVAL);
+}
+
 /* --- statements ---------------------------------------------------------------------- */
 
 static void test_statement_text(void **state) {
@@ -405,7 +453,7 @@ int main(void) {
                 cmocka_unit_test(test_replays),            cmocka_unit_test(test_other_kind_of_statement),
                 cmocka_unit_test(test_request_is_strict),  cmocka_unit_test(test_statement_text),
                 cmocka_unit_test(test_statement_is_strict), cmocka_unit_test(test_outputs_digest),
-                cmocka_unit_test(test_policy_section),
+                cmocka_unit_test(test_policy_section),     cmocka_unit_test(test_reviewer_counts),
         };
 
         return cmocka_run_group_tests(tests, start, end);

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "policy/decimal.h"
 #include "policy/policy.h"
+#include "policy/policy_names.h"
 #include "policy/schema.h"
 
 #include <setjmp.h>
@@ -367,6 +368,43 @@ static void test_hidden_text(void **state) {
         expect_problems(usual, "");
 }
 
+/* Every name that only the site can know, with its place. */
+static void test_names(void **state) {
+        static const char text[] = "policy: p\npurpose: q\ndatasets: [credit, claims]\nengines: [lua]\n"
+                                   "approvals:\n  required: 1\n  reviewers:\n    - wang\n    - li\n"
+                                   "release: { minimum-count: 10, recipients: [bank-a], outputs: [rates] }\n"
+                                   "output-review: { reviewers: [zhao] }\nnetwork: flows\nflows:\n"
+                                   "  - { name: a, scheme: https, host: a.example.com, tls: { mode: inspect, client-certificate: bank } }\n"
+                                   "  - { name: b, scheme: tcp, host: b.example.com, port: 99 }\n";
+        static const char expected[] = "dataset credit 3:12\ndataset claims 3:20\nreviewer wang 8:7\nreviewer li 9:7\n"
+                                       "reviewer of outputs zhao 11:30\nrecipient bank-a 10:44\noutput rates 10:63\n"
+                                       "host a.example.com 14:37\nhost b.example.com 15:35\nclient certificate bank 14:94\n";
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        gbx_auto(gbx_policy_names_free) struct gbx_policy_names names = {};
+        gbx_auto(gbx_buffer_free) struct gbx_buffer got = {};
+        struct gbx_error err = {};
+
+        (void)state;
+        if (gbx_policy_parse(&policy, "f", text, strlen(text), NULL, &err) < 0)
+                fail_msg("%s", err.message);
+        assert_int_equal(gbx_policy_list_names(policy, &names, &err), 0);
+        for (size_t i = 0; i < names.count; i++)
+                assert_int_equal(gbx_buffer_printf(&got, NULL, "%s %s %zu:%zu\n", gbx_policy_name_kind_text(names.items[i].kind),
+                                                   names.items[i].name, names.items[i].line, names.items[i].column), 0);
+        assert_string_equal(gbx_buffer_text(&got), expected);
+}
+
+/* What no table can be called is said before a run. */
+static void test_output_names(void **state) {
+        (void)state;
+        expect_problem("output-review: {}\n", "");
+        expect_problems("policy: p\npurpose: q\ndatasets: [d]\nengines: [lua]\napprovals: { required: 1, reviewers: [w] }\n"
+                        "release:\n  minimum-count: 10\n  outputs: [rates, x.csv, a-very-long-name-for-a-table-that-has-more-characters-than-it-, v1.2]\n",
+                        "f:8:20: outputs: 'x.csv': the name of a table has no extension and no dot; '.csv' is added to it\n"
+                        "f:8:27: outputs: 'a-very-long-name-for-a-table-that-has-more-characters-than-it-': the name of a table has at most 60 characters\n"
+                        "f:8:91: outputs: 'v1.2': the name of a table has no extension and no dot; '.csv' is added to it\n");
+}
+
 static void test_many_problems(void **state) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
         gbx_auto(gbx_problems_free) struct gbx_problems problems = {};
@@ -589,7 +627,7 @@ static void test_decimals_as_programs_write_them(void **state) {
 /* The reference names every key of the tables: what the reader lists as known is looked for in the manual. */
 static void test_reference_is_complete(void **state) {
         static const char *const sections[] = { "x: 1\n", "approvals: { x: 1 }\n", "limits: { x: 1 }\n", "sandbox: { x: 1 }\n",
-                                                "messages: { x: 1 }\n", "release: { x: 1 }\n",
+                                                "messages: { x: 1 }\n", "release: { x: 1 }\n", "output-review: { x: 1 }\n",
                                                 "release: { columns: [{ x: 1 }] }\n", "parameters: [{ x: 1 }]\n" };
         gbx_auto(gbx_buffer_free) struct gbx_buffer manual = {};
         size_t found = 0;
@@ -623,7 +661,7 @@ int main(void) {
                 cmocka_unit_test(test_all_problems_at_once), cmocka_unit_test(test_subset),
                 cmocka_unit_test(test_values),          cmocka_unit_test(test_many_problems),
                 cmocka_unit_test(test_mark_constraints), cmocka_unit_test(test_sandbox), cmocka_unit_test(test_messages),
-                cmocka_unit_test(test_hidden_text), cmocka_unit_test(test_size_limit),      cmocka_unit_test(test_parameters),
+                cmocka_unit_test(test_hidden_text), cmocka_unit_test(test_names), cmocka_unit_test(test_output_names), cmocka_unit_test(test_size_limit),      cmocka_unit_test(test_parameters),
                 cmocka_unit_test(test_schema_problems), cmocka_unit_test(test_decimals),
                 cmocka_unit_test(test_decimals_as_programs_write_them),
                 cmocka_unit_test(test_reference_is_complete),
