@@ -222,3 +222,79 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
         run bash -c 'set -o pipefail; (sleep 0.3; gbx-sandbox profiles lua) | true'
         [ "$status" -eq 1 ]
 }
+
+# --- where a site lies, and who else starts at the same time: runs with flows ---
+
+# A site of its own with a policy of flows that are inspected, and a job that goes on until it is told to stop.
+flows_site() { # FOLDER
+        mkdir -p "$1"
+        make_site "$1" >/dev/null
+        sed -E 's/^policy:.*/policy: flows/; s/^purpose:.*/purpose: flows/; /^network:/d' "$demo/credit-scoring.yaml" >"$1/flows.yaml"
+        printf 'network: flows\nflows:\n  - { name: api, scheme: https, host: api.test, tls: { mode: inspect }, paths: ["/v1/"] }\n' >>"$1/flows.yaml"
+        gbx policy apply "$1/flows.yaml" --as admin >/dev/null
+        NAME=/job/$(printf 'i%06d' $((RANDOM * RANDOM % 1000000)))
+        gcc -static -O1 -DNAME="\"$NAME\"" -o "$1/slow" "$BATS_TEST_DIRNAME/slow.c"
+        SLOW=$(submit "$1/slow" --engine native)
+        approve "$SLOW" flows >/dev/null
+}
+
+start_slow() {
+        env --default-signal setsid gbx job run --algo "$SLOW" --data credit --purpose flows --param by=home --as bank-a \
+                >>"$WORK/slow.out" 2>&1 3>&- 4>&- &
+        RUNS="${RUNS:-} $!"
+}
+
+computing() { # RUNS
+        for _ in $(seq 1000); do
+                [ "$(pgrep -fc "^$NAME")" = $(($1 * 2)) ] && return 0
+                sleep 0.02
+        done
+        cat "$WORK/slow.out"
+        return 1
+}
+
+stop_slow() {
+        kill -TERM $RUNS
+        wait $RUNS || true
+        RUNS=
+}
+
+teardown() {
+        [ -z "${RUNS:-}" ] || kill -9 $RUNS 2>/dev/null || true
+}
+
+@test "a site may lie under any path: flows are listed and cut there too" {
+        long=$WORK/$(printf 'd%.0s' $(seq 120))/$(printf 'e%.0s' $(seq 120))
+        flows_site "$long"
+        [ "${#GBX_SITE}" -gt 240 ]
+        start_slow
+        computing 1
+        gbx flows ls --json --as admin | jq -e 'length == 1 and .[0].run == "run-000001"'
+        [ "$(stat -c %a "$GBX_SITE/flows/run-000001")" = 600 ]
+        gbx flows cut --run run-000001 --as admin
+        stop_slow
+        [ "$(gbx flows ls --json --as admin)" = '[]' ]
+        grep -q cancelled "$WORK/slow.out"
+}
+
+@test "runs that are the first at once make one CA of inspection, and all use it" {
+        flows_site "$WORK/first"
+        flock -o "$GBX_SITE/keys" sleep 60 3>&- & # until all three want to make it
+        holder=$!
+        until [ "$(flock -n "$GBX_SITE/keys" echo free)" != free ]; do sleep 0.02; done
+        for _ in 1 2 3; do start_slow; done
+        for _ in $(seq 500); do
+                [ "$(grep -c -- '-> FLOCK' /proc/locks)" -ge 3 ] && break
+                sleep 0.02
+        done
+        [ ! -e "$GBX_SITE/keys/egress-ca.key" ]
+        kill "$holder" $(pgrep -P "$holder")
+        computing 3
+        for job in $(pgrep -f "^$NAME"); do
+                openssl x509 -in "/proc/$job/root/job/trust.pem" -outform DER | sha256sum
+        done | sort -u >"$WORK/authorities"
+        [ "$(wc -l <"$WORK/authorities")" = 1 ]
+        openssl x509 -in "$GBX_SITE/keys/egress-ca.pem" -outform DER | sha256sum | cmp - "$WORK/authorities"
+        cmp <(openssl x509 -in "$GBX_SITE/keys/egress-ca.pem" -noout -pubkey) <(openssl pkey -in "$GBX_SITE/keys/egress-ca.key" -pubout)
+        stop_slow
+}
