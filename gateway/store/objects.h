@@ -3,8 +3,9 @@
  *
  * Algorithms, policies, schemas, approval statements, signatures, requests and
  * findings are kept under objects/xx/yyyy…, so that a log entry needs only the
- * digest. An object is on disk before an entry names it; it is checked against
- * its name whenever it is read.
+ * digest. An object is on disk before an entry names it, also one that was there
+ * already: another process may have put it in place a moment ago and not have
+ * flushed it yet. It is checked against its name whenever it is read.
  */
 #pragma once
 
@@ -14,7 +15,8 @@
 
 enum { GBX_OBJECT_LIMIT = 64 * 1024 * 1024 };
 
-/* Keeps `size` bytes below the directory `site`; `ret_digest` gets "sha256:…". Keeping the same bytes again is fine. */
+/* Keeps `size` bytes below the directory `site`; `ret_digest` gets "sha256:…". On return the object is durable. One that
+ * is there already is compared and flushed with its directories; a damaged one is replaced by these bytes. */
 int gbx_object_put(int site, const void *data, size_t size, char ret_digest[static GBX_SHA256_TEXT_SIZE],
                    struct gbx_error *err);
 
