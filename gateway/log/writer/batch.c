@@ -3,50 +3,32 @@
 #include "gateway/log/writer/journal.h"
 #include "gateway/log/format/tile.h"
 
-#include <linux/futex.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { GATHER_NS = 40 * 1000 };
 
-/* What a batch's writers wait on. */
-enum state {
-        WAITING,  /* some other batch is being committed */
-        LEADER,   /* the first of its writers who sees this commits it */
-        BUSY,     /* being committed */
-        DONE,
+/* Somebody who waits; on the own stack. Each waits for a semaphore of its own: with one condition variable for all, those
+ * who wake would queue for its mutex one behind the other, and the next batch would leave without them. */
+struct writer {
+        struct writer *next; /* of the same batch */
+        uint32_t place;      /* of its first entry in the batch */
+        sem_t told;          /* posted once, when the role is known */
+        enum { LEADER, DONE } role;
+        int result;
+        uint64_t first;
+        struct gbx_error *err; /* may be NULL */
 };
 
 struct gbx_batch {
         struct gbx_batch *next;
         struct gbx_buffer payload;
         uint32_t count;
-        _Atomic uint32_t writers;
-        _Atomic uint32_t state;
-        _Atomic uint32_t references;
-        int result;
-        uint64_t first;
-        struct gbx_error err;
+        struct writer *writers;
+        _Atomic uint32_t writer_count;
 };
-
-static void sleep_on(struct gbx_batch *batch, uint32_t state) {
-        (void)syscall(SYS_futex, &batch->state, FUTEX_WAIT_PRIVATE, state, NULL, NULL, 0);
-}
-
-static void wake(struct gbx_batch *batch, enum state state, int count) {
-        atomic_store(&batch->state, state);
-        (void)syscall(SYS_futex, &batch->state, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
-}
-
-static void release(struct gbx_batch *batch) {
-        if (atomic_fetch_sub(&batch->references, 1) != 1)
-                return;
-        gbx_buffer_free(&batch->payload);
-        free(batch);
-}
 
 void gbx_batch_queue_init(struct gbx_batch_queue *queue, gbx_batch_commit *commit, void *context) {
         *queue = (struct gbx_batch_queue){ .commit = commit, .context = context };
@@ -84,23 +66,34 @@ static uint64_t now_ns(void) {
 }
 
 /* The writers of a busy batch come back one by one: waiting a moment, short beside a flush, lets them share the next
- * one. No yielding: on a loaded machine that gives the processor away for milliseconds. */
+ * one. Shorter than a timer can wait, and no yielding: on a loaded machine that gives the processor away for
+ * milliseconds. The caller is a writer of the first batch, which so stays first. */
 static void gather(struct gbx_batch_queue *queue) {
         uint64_t deadline = now_ns() + GATHER_NS;
-        struct gbx_batch *batch;
+        const struct gbx_batch *batch;
         uint32_t recent;
 
         (void)pthread_mutex_lock(&queue->mutex);
-        batch = queue->first; /* stays first, and alive: the caller is one of its writers */
+        batch = queue->first;
         recent = queue->recent;
         (void)pthread_mutex_unlock(&queue->mutex);
-        while (atomic_load(&batch->writers) < recent && now_ns() < deadline)
-                __builtin_ia32_pause();
+        while (atomic_load(&batch->writer_count) < recent && now_ns() < deadline)
+                ;
 }
 
-/* The caller is the leader, and a writer of the first batch. */
-static void lead(struct gbx_batch_queue *queue) {
-        struct gbx_batch *batch, *next;
+/* From here on the writer may be gone. */
+static void tell(struct writer *writer, int role) {
+        writer->role = role;
+        (void)sem_post(&writer->told);
+}
+
+/* Commits the first batch, one of whose writers is the caller, and hands the lead on. */
+static void lead(struct gbx_batch_queue *queue, struct writer *self) {
+        struct gbx_error problem = {};
+        struct gbx_batch *batch;
+        struct writer *next;
+        uint64_t first = 0;
+        int r;
 
         gather(queue);
         (void)pthread_mutex_lock(&queue->mutex);
@@ -108,43 +101,37 @@ static void lead(struct gbx_batch_queue *queue) {
         queue->first = batch->next;
         if (!queue->first)
                 queue->last = NULL;
-        queue->recent = atomic_load(&batch->writers);
+        queue->recent = atomic_load(&batch->writer_count);
         (void)pthread_mutex_unlock(&queue->mutex);
 
-        atomic_store(&batch->state, BUSY);
-        batch->result = queue->commit(queue->context, &batch->payload, batch->count, &batch->first, &batch->err);
-        wake(batch, DONE, INT32_MAX);
+        r = queue->commit(queue->context, &batch->payload, batch->count, &first, &problem);
 
-        (void)pthread_mutex_lock(&queue->mutex);
-        next = queue->first;
-        if (next)
-                wake(next, LEADER, 1);
-        else
-                queue->led = false;
-        (void)pthread_mutex_unlock(&queue->mutex);
-}
-
-static void wait_for(struct gbx_batch_queue *queue, struct gbx_batch *batch) {
-        for (;;) {
-                uint32_t state = atomic_load(&batch->state);
-
-                if (state == DONE)
-                        return;
-                if (state == LEADER) {
-                        if (atomic_compare_exchange_strong(&batch->state, &state, BUSY))
-                                lead(queue);
-                        continue;
-                }
-                sleep_on(batch, state);
+        for (struct writer *writer = batch->writers; writer; writer = next) {
+                next = writer->next;
+                writer->result = r;
+                writer->first = first + writer->place;
+                if (r < 0 && writer->err)
+                        *writer->err = problem;
+                if (writer != self)
+                        tell(writer, DONE);
         }
+        /* After them: so they come back in time for the next batch, and it is not half of what it could be. */
+        (void)pthread_mutex_lock(&queue->mutex);
+        queue->led = queue->first != NULL;
+        next = queue->first ? queue->first->writers : NULL;
+        (void)pthread_mutex_unlock(&queue->mutex);
+        if (next)
+                tell(next, LEADER);
+        gbx_buffer_free(&batch->payload);
+        free(batch);
 }
 
 int gbx_batch_write(struct gbx_batch_queue *queue, const struct gbx_bytes *entries, size_t count, uint64_t *ret_first,
                     struct gbx_error *err) {
+        struct writer self = { .err = err };
         struct gbx_batch *batch;
-        size_t size = 0, place;
-        bool leader;
-        int r;
+        size_t size = 0;
+        bool leads;
 
         if (count == 0 || count > GBX_JOURNAL_BATCH_ENTRIES)
                 return gbx_fail(err, -EINVAL, "%zu entries cannot be logged at once", count);
@@ -157,35 +144,37 @@ int gbx_batch_write(struct gbx_batch_queue *queue, const struct gbx_bytes *entri
         if (size > GBX_JOURNAL_BATCH_BYTES)
                 return gbx_fail(err, -EMSGSIZE, "%zu bytes of entries cannot be logged at once", size);
 
+        (void)sem_init(&self.told, 0, 0);
         (void)pthread_mutex_lock(&queue->mutex);
         batch = batch_for(queue, count, size, err);
         if (!batch) {
                 (void)pthread_mutex_unlock(&queue->mutex);
                 return -ENOMEM;
         }
-        place = batch->count;
         for (size_t i = 0; i < count; i++) { /* cannot fail: there is room */
                 uint8_t length[2] = { (uint8_t)(entries[i].size >> 8), (uint8_t)entries[i].size };
 
                 (void)gbx_buffer_append(&batch->payload, length, sizeof length, err);
                 (void)gbx_buffer_append(&batch->payload, entries[i].data, entries[i].size, err);
         }
+        self.place = batch->count;
+        self.next = batch->writers;
+        batch->writers = &self;
         batch->count += (uint32_t)count;
-        atomic_fetch_add(&batch->writers, 1);
-        atomic_fetch_add(&batch->references, 1);
-        leader = !queue->led;
+        atomic_fetch_add(&batch->writer_count, 1);
+        leads = !queue->led;
         queue->led = true;
         (void)pthread_mutex_unlock(&queue->mutex);
 
-        if (leader)
-                lead(queue);
-        else
-                wait_for(queue, batch);
-        r = batch->result;
-        if (r < 0 && err)
-                *err = batch->err;
-        if (r == 0 && ret_first)
-                *ret_first = batch->first + place;
-        release(batch);
-        return r;
+        if (!leads) {
+                while (sem_wait(&self.told) < 0 && errno == EINTR)
+                        ;
+                leads = self.role == LEADER;
+        }
+        if (leads)
+                lead(queue, &self);
+        (void)sem_destroy(&self.told);
+        if (self.result == 0 && ret_first)
+                *ret_first = self.first;
+        return self.result;
 }
