@@ -24,6 +24,9 @@ struct gbx_journal {
         struct gbx_journal_key key;
         ino_t inode;
         uint64_t base, next, end; /* first entry, next entry, bytes that are good */
+        uint64_t acknowledged;    /* entries that must be there, by the marks */
+        unsigned other_mark;      /* the one to overwrite */
+        uint8_t check[GBX_JOURNAL_CHECK]; /* of the last frame, or of the header */
         bool failed;
         struct place *places;
         size_t count, capacity;
@@ -76,6 +79,7 @@ static int remember(struct gbx_journal *journal, const struct gbx_journal_frame 
                 .size = frame->size,
         };
         journal->next = frame->first + frame->count;
+        memcpy(journal->check, frame->check, sizeof journal->check);
         journal->end += GBX_JOURNAL_FRAME + frame->size;
         return 0;
 }
@@ -88,6 +92,9 @@ static int cut_tail(struct gbx_journal *journal, uint64_t size, uint64_t covered
         if (journal->next < covered)
                 return gbx_fail(err, -EBADMSG, "the journal is damaged at entry %llu, which the tree covers",
                                 (unsigned long long)journal->next);
+        if (journal->next < journal->acknowledged)
+                return gbx_fail(err, -EBADMSG, "the journal is damaged at entry %llu; entries up to %llu were acknowledged",
+                                (unsigned long long)journal->next, (unsigned long long)journal->acknowledged - 1);
         r = gbx_journal_find_frame(journal->fd, &journal->key, journal->end + 1, size, &later, err);
         if (r < 0)
                 return r;
@@ -99,10 +106,21 @@ static int cut_tail(struct gbx_journal *journal, uint64_t size, uint64_t covered
         return 0;
 }
 
+static int read_marks(struct gbx_journal *journal, struct gbx_error *err) {
+        uint8_t marks[2 * GBX_JOURNAL_MARK];
+
+        if (pread(journal->fd, marks, sizeof marks, GBX_JOURNAL_MARKS) != (ssize_t)sizeof marks)
+                return gbx_fail(err, -EBADMSG, "the journal's marks cannot be read");
+        return gbx_journal_read_marks(&journal->key, marks, &journal->acknowledged, &journal->other_mark, err);
+}
+
 /* Reads frames from journal->end to the end of the file. */
 static int scan(struct gbx_journal *journal, uint64_t size, uint64_t covered, struct gbx_error *err) {
         uint64_t start = journal->end;
+        int marked = read_marks(journal, err);
 
+        if (marked < 0)
+                return marked;
         while (journal->end < size) {
                 struct gbx_journal_frame frame;
                 int r = gbx_journal_load_frame(journal->fd, &journal->key, journal->end, size, &frame, &journal->frame, err);
@@ -113,6 +131,9 @@ static int scan(struct gbx_journal *journal, uint64_t size, uint64_t covered, st
                 if (r == 0 && frame.first != journal->next)
                         return gbx_fail(err, -EBADMSG, "the journal has entry %llu where entry %llu belongs",
                                         (unsigned long long)frame.first, (unsigned long long)journal->next);
+                if (r == 0 && memcmp(frame.before, journal->check, sizeof journal->check) != 0)
+                        return gbx_fail(err, -EBADMSG, "the journal's batch at entry %llu does not follow the one before: it is of another history",
+                                        (unsigned long long)frame.first);
                 if (r == GBX_JOURNAL_BAD) {
                         r = cut_tail(journal, size, covered, err);
                         if (r < 0)
@@ -126,6 +147,9 @@ static int scan(struct gbx_journal *journal, uint64_t size, uint64_t covered, st
         if (journal->next < covered)
                 return gbx_fail(err, -EBADMSG, "the journal ends at entry %llu, but the tree covers %llu: it was cut or replaced",
                                 (unsigned long long)journal->next, (unsigned long long)covered);
+        if (journal->next < journal->acknowledged)
+                return gbx_fail(err, -EBADMSG, "the journal ends at entry %llu, but entries up to %llu were acknowledged: it was cut",
+                                (unsigned long long)journal->next, (unsigned long long)journal->acknowledged - 1);
         /* Whoever wrote these frames may have died before its flush. */
         if (size != start && gbx_log_io.fdatasync(journal->fd) < 0) {
                 journal->failed = true;
@@ -146,7 +170,7 @@ static int load(struct gbx_journal *journal, uint64_t covered, struct gbx_error 
                                        : gbx_fail_errno(err, "cannot open the journal");
         if (pread(fd, header, sizeof header, 0) != (ssize_t)sizeof header)
                 return gbx_fail(err, -EBADMSG, "the journal has no header");
-        r = gbx_journal_read_header(journal->seed, header, &journal->base, &journal->key, err);
+        r = gbx_journal_read_header(journal->seed, header, &journal->base, &journal->key, journal->check, err);
         if (r < 0)
                 return r;
         if (journal->base > covered)
@@ -198,6 +222,7 @@ int gbx_journal_refresh(struct gbx_journal *journal, uint64_t covered, struct gb
 int gbx_journal_append(struct gbx_journal *journal, const void *payload, size_t size, uint32_t count,
                        struct gbx_error *err) {
         struct gbx_journal_frame frame = { .first = journal->next, .count = count, .size = (uint32_t)size };
+        uint8_t mark[GBX_JOURNAL_MARK];
         int r;
 
         if (journal->failed)
@@ -206,6 +231,7 @@ int gbx_journal_append(struct gbx_journal *journal, const void *payload, size_t 
                 return gbx_fail(err, -EINVAL, "a batch of %u entries and %zu bytes cannot be logged at once", count, size);
         gbx_buffer_clear(&journal->frame);
         journal->frame_offset = 0;
+        memcpy(frame.before, journal->check, sizeof frame.before);
         r = gbx_journal_make_frame(&journal->key, &frame, payload, &journal->frame, err);
         if (r < 0)
                 return r;
@@ -221,6 +247,13 @@ int gbx_journal_append(struct gbx_journal *journal, const void *payload, size_t 
                 journal->failed = true;
                 (void)!gbx_log_io.ftruncate(journal->fd, (off_t)journal->end);
                 return r;
+        }
+        /* A mark that cannot be written is only older than it could be: the batch stands. */
+        gbx_journal_make_mark(&journal->key, frame.first + count, mark);
+        if (gbx_log_io.pwrite(journal->fd, mark, sizeof mark,
+                              GBX_JOURNAL_MARKS + (off_t)journal->other_mark * GBX_JOURNAL_MARK) == (ssize_t)sizeof mark) {
+                journal->acknowledged = frame.first + count;
+                journal->other_mark = 1 - journal->other_mark;
         }
         return remember(journal, &frame, err);
 }

@@ -3,17 +3,25 @@
  *
  * A header, then one frame for each batch of entries that was committed:
  *
- *   header  "gbxjrnl1"  u64 base  16 bytes salt  16 bytes check
- *   frame   "gbxf"  u32 entries  u64 number of the first  u32 bytes  16 bytes check  payload
+ *   header  "gbxjrnl2"  u64 base  16 bytes salt  16 bytes check  mark  mark
+ *   mark    u64 entries acknowledged  16 bytes check
+ *   frame   "gbxf"  u32 entries  u64 number of the first  u32 bytes  16 bytes of the check before  16 bytes check  payload
  *
  * All numbers big-endian; the payload is in the form of an entry bundle
  * (tile.h). A check is SHA-256 over a key, derived from the log's signing key
  * and the salt, and the bytes before and behind it, cut to 16 bytes: an
- * accident cannot match it, nor can somebody who lacks the key.
+ * accident cannot match it, nor can somebody who lacks the key (half of the
+ * hash stays unknown, so that none can be prolonged). Each frame names the
+ * check before it: frames of two histories do not mix.
  *
- * A batch is whole or it is not there. Since a frame is written only after
- * the frame before it is on disk, a bad frame with nothing valid behind it was
- * never acknowledged and is cut off; any other bad frame is damage (-EBADMSG).
+ * A batch is whole or it is not there. When a frame is on disk, a mark says so
+ * before anybody is told (the older of the two is overwritten; it needs no flush
+ * of its own). So only what stands behind the marks may be torn, and is cut off;
+ * a frame below them that is bad or missing is damage (-EBADMSG), and so is a
+ * bad frame with a good one behind it. What no file can show is that all of the
+ * directory was put back as it once was: witnesses show that. And after a cut of
+ * power the newest mark may be missing, so that the last batch alone can be lost
+ * to whoever cuts it off and destroys that mark.
  *
  * The caller holds the log's lock for every call that changes or refreshes.
  */

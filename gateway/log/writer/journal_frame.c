@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHECK = 16, STEP = 64 * 1024 };
-static const char header_magic[8] = "gbxjrnl1", frame_magic[4] = "gbxf";
+enum { FRONT = GBX_JOURNAL_FRAME - GBX_JOURNAL_CHECK /* of a frame, in front of its check */, CHECK = GBX_JOURNAL_CHECK, STEP = 64 * 1024 };
+static const char header_magic[8] = "gbxjrnl2", frame_magic[4] = "gbxf", mark_magic[4] = "gbxm";
 
 static void put32(uint8_t *place, uint32_t value) { memcpy(place, &(uint32_t){ htobe32(value) }, 4); }
 static void put64(uint8_t *place, uint64_t value) { memcpy(place, &(uint64_t){ htobe64(value) }, 8); }
@@ -58,13 +58,16 @@ int gbx_journal_make_header(const uint8_t seed[static 32], uint64_t base, uint8_
         if (r < 0)
                 return r;
         check_bytes(&key, header, 32, NULL, 0, header + 32);
+        gbx_journal_make_mark(&key, base, header + GBX_JOURNAL_MARKS);
+        memcpy(header + GBX_JOURNAL_MARKS + GBX_JOURNAL_MARK, header + GBX_JOURNAL_MARKS, GBX_JOURNAL_MARK);
         OPENSSL_cleanse(&key, sizeof key);
         memcpy(ret, header, sizeof header);
         return 0;
 }
 
 int gbx_journal_read_header(const uint8_t seed[static 32], const uint8_t header[static GBX_JOURNAL_HEADER],
-                            uint64_t *ret_base, struct gbx_journal_key *ret_key, struct gbx_error *err) {
+                            uint64_t *ret_base, struct gbx_journal_key *ret_key, uint8_t ret_check[static GBX_JOURNAL_CHECK],
+                            struct gbx_error *err) {
         struct gbx_journal_key key;
         uint8_t check[CHECK];
         int r = derive_key(seed, header + 16, &key, err);
@@ -76,10 +79,38 @@ int gbx_journal_read_header(const uint8_t seed[static 32], const uint8_t header[
                 return gbx_fail(err, -EBADMSG, "the journal's header is damaged, or was written with another key");
         *ret_base = get64(header + 8);
         *ret_key = key;
+        memcpy(ret_check, check, CHECK);
         return 0;
 }
 
-int gbx_journal_make_frame(const struct gbx_journal_key *key, const struct gbx_journal_frame *frame,
+static void check_mark(const struct gbx_journal_key *key, const uint8_t *mark, uint8_t ret[static CHECK]) {
+        check_bytes(key, mark_magic, sizeof mark_magic, mark, 8, ret);
+}
+
+void gbx_journal_make_mark(const struct gbx_journal_key *key, uint64_t acknowledged, uint8_t ret[static GBX_JOURNAL_MARK]) {
+        put64(ret, acknowledged);
+        check_mark(key, ret, ret + 8);
+}
+
+int gbx_journal_read_marks(const struct gbx_journal_key *key, const uint8_t marks[static 2 * GBX_JOURNAL_MARK],
+                           uint64_t *ret_acknowledged, unsigned *ret_other, struct gbx_error *err) {
+        bool found = false;
+
+        for (unsigned i = 0; i < 2; i++) {
+                const uint8_t *mark = marks + (size_t)i * GBX_JOURNAL_MARK;
+                uint8_t check[CHECK];
+
+                check_mark(key, mark, check);
+                if (CRYPTO_memcmp(check, mark + 8, CHECK) != 0 || (found && get64(mark) < *ret_acknowledged))
+                        continue;
+                found = true;
+                *ret_acknowledged = get64(mark);
+                *ret_other = 1 - i;
+        }
+        return found ? 0 : gbx_fail(err, -EBADMSG, "both marks of the journal are damaged");
+}
+
+int gbx_journal_make_frame(const struct gbx_journal_key *key, struct gbx_journal_frame *frame,
                            const void *payload, struct gbx_buffer *ret, struct gbx_error *err) {
         uint8_t header[GBX_JOURNAL_FRAME];
         int r;
@@ -88,7 +119,9 @@ int gbx_journal_make_frame(const struct gbx_journal_key *key, const struct gbx_j
         put32(header + 4, frame->count);
         put64(header + 8, frame->first);
         put32(header + 16, frame->size);
-        check_bytes(key, header, 20, payload, frame->size, header + 20);
+        memcpy(header + FRONT - CHECK, frame->before, CHECK);
+        check_bytes(key, header, FRONT, payload, frame->size, header + FRONT);
+        memcpy(frame->check, header + FRONT, CHECK);
         r = gbx_buffer_append(ret, header, sizeof header, err);
         return r < 0 ? r : gbx_buffer_append(ret, payload, frame->size, err);
 }
@@ -138,9 +171,11 @@ int gbx_journal_load_frame(int fd, const struct gbx_journal_key *key, uint64_t o
                 return r;
         bytes->size = sizeof header + frame.size;
         bytes->data[bytes->size] = 0;
-        check_bytes(key, header, 20, bytes->data + sizeof header, frame.size, check);
-        if (CRYPTO_memcmp(check, header + 20, CHECK) != 0)
+        check_bytes(key, header, FRONT, bytes->data + sizeof header, frame.size, check);
+        if (CRYPTO_memcmp(check, header + FRONT, CHECK) != 0)
                 return GBX_JOURNAL_BAD;
+        memcpy(frame.before, header + FRONT - CHECK, CHECK);
+        memcpy(frame.check, check, CHECK);
         *ret = frame;
         return 0;
 }
