@@ -151,7 +151,7 @@ int gbx_decide_run(const struct gbx_policy *policy, const struct gbx_run_request
 bool gbx_policy_allows_recipient(const struct gbx_policy *policy, const char *requester, const char *recipient);
 
 /* `table_count`: outputs that the gate could make canonical; `opaque_count`: the others, which only people can judge.
- * Reason codes: recipient, no-output, findings-failed, findings-review, opaque-output, declared-counts, held-always,
+ * Reason codes: withdrawn, recipient, no-output, findings-failed, findings-review, opaque-output, declared-counts, held-always,
  * checks-passed (not a complaint). */
 struct gbx_release_request {
         const char *requester; /* of the run */
@@ -159,6 +159,7 @@ struct gbx_release_request {
         size_t table_count;
         size_t opaque_count;
         bool declared_counts; /* some table's contributor counts are the job's own word */
+        bool withdrawn;       /* what the run was allowed by is gone: requester, dataset, approval */
 };
 int gbx_decide_release(const struct gbx_policy *policy, const struct gbx_release_request *request,
                        const struct gbx_findings *findings, struct gbx_verdict *ret, struct gbx_error *err);

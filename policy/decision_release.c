@@ -48,6 +48,7 @@ int gbx_decide_release(const struct gbx_policy *policy, const struct gbx_release
         enum gbx_outcome doubt = release->hold == GBX_HOLD_NEVER ? GBX_OUTCOME_REFUSE : GBX_OUTCOME_HOLD;
         bool listed = gbx_policy_allows_recipient(policy, request->requester, request->recipient);
         const struct step steps[] = {
+                { request->withdrawn, GBX_OUTCOME_REFUSE, "withdrawn", "what the run was allowed by was withdrawn meanwhile" },
                 { !listed, GBX_OUTCOME_REFUSE, "recipient", "the policy does not name this recipient" },
                 { request->table_count + request->opaque_count == 0, GBX_OUTCOME_REFUSE, "no-output",
                   "the run left no output that could be released" },

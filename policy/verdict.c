@@ -16,7 +16,7 @@ static const char *const codes[] = {
         "approval-dataset", "approval-purpose", "approval-policy", "approval-reviewer", "approval-role",
         "approval-submitter", "approval-expired", "approval-too-long", "approval-revoked", "approval-key",
         "approval-repeated", "approval-before-key", "approval-requester", "approval-replayed", "approval-made",
-        "recipient", "no-output", "findings-failed", "findings-review", "opaque-output", "declared-counts",
+        "withdrawn", "recipient", "no-output", "findings-failed", "findings-review", "opaque-output", "declared-counts",
         "held-always", "checks-passed",
         "too-few-reviews", "outputs-rejected", "outputs-approved",
         "review-signature", "review-statement", "review-site", "review-run", "review-outputs", "review-findings",

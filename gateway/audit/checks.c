@@ -64,7 +64,7 @@ static const struct {
         { "policy.apply", "policy apply" },   { "policy.withdraw", "policy withdraw" }, { "data.transfer", "data transfer" },
         { "data.add", "data add" },           { "data.revoke", "data revoke" },       { "data.destroy", "data destroy" },
         { "algo.submit", "algo submit" },     { "review.approve", "review approve" }, { "review.reject", "review reject" },
-        { "release.approve", "review approve" }, { "release.reject", "review reject" }, { "release.fetch", "job fetch" },
+        { "release.fetch", "job fetch" },
         { "output.read", "review show" },     { "output.review", "review approve" },  { "run.decide", "job run" },
         { "run.cancel", "job cancel" },       { "trace.run", "trace" },               { "breaker.close", "flows close-breaker" },
         { "audit.rebuild", "audit rebuild" }, { "heartbeat", "heartbeat" },
@@ -96,10 +96,10 @@ static const struct {
 } transitions[] = {
         { "run.start", { "allowed" } },
         { "run.end", { "running" } },
-        { "gate.check", { "ended" } },
+        { "gate.check", { "ended", "held", "approved" } }, /* again, when releases since then bear on it */
         { "gate.hold", { "hold" } },
         { "release.approve", { "held" } },
-        { "release.reject", { "held" } },
+        { "release.reject", { "held", "approved" } },
         { "release.create", { "release", "approved" } },
 };
 

@@ -1,6 +1,7 @@
 /* One entry of a replay, against the view as it was before it (replay.h) */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "gateway/audit/replay.h"
 #include "gateway/log/format/entry_time.h"
@@ -21,6 +22,10 @@ struct gbx_replay_rule {
         int (*check)(struct gbx_replay_state *state, struct gbx_error *err);
 };
 extern const struct gbx_replay_rule gbx_replay_people[], gbx_replay_runs[];
+
+/* A signature over an object, by the key of somebody at that moment; `ret_text` gets the object. Counts it. */
+int gbx_replay_check_signed(struct gbx_replay_state *state, const char *who, const char *object, const char *signature_object,
+                            struct gbx_buffer *ret_text, struct gbx_error *err);
 
 /* The run that the entry is about. 1: there is none. */
 int gbx_replay_find_run(struct gbx_replay_state *state, json_t **ret_row, struct gbx_error *err);

@@ -14,9 +14,8 @@
 
 #include <string.h>
 
-/* A signature over an object, by the key of somebody at that moment. */
-static int check_signed(struct gbx_replay_state *state, const char *who, const char *object, const char *signature_object,
-                        struct gbx_buffer *ret_text, struct gbx_error *err) {
+int gbx_replay_check_signed(struct gbx_replay_state *state, const char *who, const char *object, const char *signature_object,
+                            struct gbx_buffer *ret_text, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer signature = {};
         gbx_auto(gbx_json_freep) json_t *user = NULL;
         struct gbx_ssh_key key;
@@ -47,7 +46,7 @@ static int check_approval(struct gbx_replay_state *state, struct gbx_error *err)
         gbx_auto(gbx_buffer_free) struct gbx_buffer statement = {};
         gbx_auto(gbx_json_freep) json_t *algorithm = NULL;
         struct gbx_error problem = {};
-        int r = approval ? check_signed(state, gbx_replay_top(state, "actor"), gbx_replay_detail(state, "statement"),
+        int r = approval ? gbx_replay_check_signed(state, gbx_replay_top(state, "actor"), gbx_replay_detail(state, "statement"),
                                         gbx_replay_detail(state, "signature"), &statement, &problem)
                          : gbx_fail_memory(&problem);
 
@@ -92,7 +91,7 @@ static int check_dataset(struct gbx_replay_state *state, struct gbx_error *err) 
                 r = gbx_replay_diverge(state, err, "the next version was %lld", (long long)gbx_json_number(before, "version") + 1);
         if (r < 0 || !*gbx_replay_detail(state, "signature"))
                 return r < 0 ? r : 0;
-        r = check_signed(state, owner, gbx_replay_detail(state, "manifest"), gbx_replay_detail(state, "signature"), &text, &problem);
+        r = gbx_replay_check_signed(state, owner, gbx_replay_detail(state, "manifest"), gbx_replay_detail(state, "signature"), &text, &problem);
         return r < 0 ? gbx_replay_diverge(state, err, "the owner's manifest: %s", problem.message) : 0;
 }
 

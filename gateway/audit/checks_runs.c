@@ -3,13 +3,16 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "gateway/algorithm/find.h"
+#include "gateway/review/outputs.h"
 #include "gateway/run/order.h"
 #include "gateway/run/request.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/policies.h"
 #include "policy/decision.h"
+#include "policy/output_statement.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,14 +90,14 @@ static int check_request(struct gbx_replay_state *state, const struct gbx_run_re
         return r;
 }
 
-static int check_number(struct gbx_replay_state *state, const char *kind, struct gbx_error *err) {
-        char expected[GBX_RUN_ID_SIZE + 8];
+static int check_number(struct gbx_replay_state *state, struct gbx_error *err) {
+        char expected[GBX_RUN_ID_SIZE];
         uint64_t count;
-        int r = gbx_fact_count(&state->then, kind, &count, err);
+        int r = gbx_fact_count(&state->then, "run", &count, err);
 
         if (r < 0)
                 return r;
-        (void)snprintf(expected, sizeof expected, "%s-%06llu", kind, (unsigned long long)count + 1);
+        (void)snprintf(expected, sizeof expected, "run-%06llu", (unsigned long long)count + 1);
         return strcmp(expected, gbx_replay_top(state, "object")) == 0 ? 0 : gbx_replay_diverge(state, err, "the next one was %s", expected);
 }
 
@@ -119,10 +122,28 @@ static int check_run_decision(struct gbx_replay_state *state, struct gbx_error *
             strcmp(request.purpose, gbx_replay_detail(state, "purpose")) != 0 ||
             strcmp(request.policy ? request.policy : "", gbx_replay_detail(state, "policy")) != 0)
                 return gbx_replay_diverge(state, err, "the request is about another algorithm, requester, purpose or policy");
-        r = check_number(state, "run", err);
+        r = check_number(state, err);
         if (r >= 0)
                 r = check_request(state, &request, recorded, err);
         return r < 0 ? r : compare_verdict(state, &verdict, err);
+}
+
+/* Whether what the entry's run was allowed by was gone at that moment. */
+static int find_withdrawn(struct gbx_replay_state *state, bool *ret, struct gbx_error *err) {
+        gbx_auto(gbx_run_request_free) struct gbx_run_request request = {};
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        gbx_auto(gbx_json_freep) json_t *row = NULL, *recorded = NULL;
+        int r = gbx_replay_find_run(state, &row, err);
+
+        if (r > 0)
+                return gbx_fail(err, -ENOENT, "the run is unknown");
+        if (r >= 0)
+                r = load_json(state, gbx_json_text(row, "request"), &recorded, err);
+        if (r >= 0)
+                r = gbx_run_request_from_json(recorded, &request, err);
+        if (r >= 0)
+                r = load_policy(state, request.policy, &policy, err);
+        return r < 0 ? r : gbx_request_withdrawn(&state->then, &request, policy, ret, err);
 }
 
 static int check_gate(struct gbx_replay_state *state, struct gbx_error *err) {
@@ -147,17 +168,70 @@ static int check_gate(struct gbx_replay_state *state, struct gbx_error *err) {
         if (r >= 0)
                 r = gbx_findings_from_json(json, &findings, &problem);
         if (r >= 0)
+                r = find_withdrawn(state, &request.withdrawn, &problem);
+        if (r >= 0)
                 r = gbx_decide_release(policy, &request, &findings, &verdict, &problem);
         return r < 0 ? gbx_replay_diverge(state, err, "%s", problem.message) : compare_verdict(state, &verdict, err);
 }
 
-static int check_reviewer(struct gbx_replay_state *state, struct gbx_error *err) {
+/* A reviewer's signed word on held outputs: of the key of that moment, and about what was held. */
+static int check_word(struct gbx_replay_state *state, struct gbx_error *err) {
+        gbx_auto(gbx_free_pointer) struct gbx_output_statement *statement = calloc(1, sizeof *statement);
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
         gbx_auto(gbx_json_freep) json_t *row = NULL;
+        struct gbx_error problem = {};
+        int r = statement ? gbx_replay_find_run(state, &row, err) : gbx_fail_memory(err);
+
+        if (r != 0)
+                return r < 0 ? r : 0; /* an unknown run is a divergence already */
+        if (strcmp(gbx_json_text(row, "requester"), gbx_replay_top(state, "actor")) == 0)
+                return gbx_replay_diverge(state, err, "the requester reviewed outputs of the own run");
+        r = gbx_replay_check_signed(state, gbx_replay_top(state, "actor"), gbx_replay_detail(state, "statement"),
+                                    gbx_replay_detail(state, "signature"), &text, &problem);
+        if (r >= 0)
+                r = gbx_output_statement_parse(gbx_buffer_text(&text), text.size, statement, &problem);
+        if (r < 0)
+                return gbx_replay_diverge(state, err, "%s", problem.message);
+        if (strcmp(statement->run, gbx_json_text(row, "id")) != 0 || strcmp(statement->outputs, gbx_json_text(row, "output")) != 0 ||
+            strcmp(statement->findings, gbx_json_text(row, "findings")) != 0 || strcmp(statement->policy, gbx_json_text(row, "policy")) != 0 ||
+            strcmp(statement->recipient, gbx_json_text(row, "requester")) != 0 ||
+            strcmp(statement->reviewer, gbx_replay_top(state, "actor")) != 0)
+                return gbx_replay_diverge(state, err, "the statement is about something else than what was held");
+        return 0;
+}
+
+/* What follows from all words so far, decided again. */
+static int check_outputs(struct gbx_replay_state *state, enum gbx_outcome wanted, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+        struct gbx_error problem = {};
+        int64_t time = 0;
         int r = gbx_replay_find_run(state, &row, err);
 
-        if (r == 0 && strcmp(json_string_value(json_object_get(row, "requester")), gbx_replay_top(state, "actor")) == 0)
-                return gbx_replay_diverge(state, err, "the requester reviewed outputs of the own run");
-        return r < 0 ? r : 0;
+        if (r != 0)
+                return r < 0 ? r : 0;
+        (void)gbx_time_parse(gbx_replay_top(state, "time"), &time, NULL);
+        r = gbx_outputs_decide(&state->then, row, time, &verdict, &problem);
+        if (r < 0)
+                return gbx_replay_diverge(state, err, "%s", problem.message);
+        state->report->decisions++;
+        return verdict.outcome == wanted ? 0
+                                         : gbx_replay_diverge(state, err, "the reviewers' words came to '%s'", gbx_outcome_name(verdict.outcome));
+}
+
+static int check_approved(struct gbx_replay_state *state, struct gbx_error *err) {
+        return check_outputs(state, GBX_OUTCOME_RELEASE, err);
+}
+
+/* Refused by reviewers, or because what the run was allowed by was withdrawn. */
+static int check_rejected(struct gbx_replay_state *state, struct gbx_error *err) {
+        bool withdrawn = false;
+        struct gbx_error problem = {};
+        int r = find_withdrawn(state, &withdrawn, &problem);
+
+        if (r < 0)
+                return gbx_replay_diverge(state, err, "%s", problem.message);
+        return withdrawn ? 0 : check_outputs(state, GBX_OUTCOME_REFUSE, err);
 }
 
 static int check_fetch(struct gbx_replay_state *state, struct gbx_error *err) {
@@ -171,18 +245,29 @@ static int check_fetch(struct gbx_replay_state *state, struct gbx_error *err) {
         return 0;
 }
 
-/* A release goes to who asked for the run, and to nobody else. */
+/* A release goes to who asked for the run, and to nobody else; it has the run's number, and what the run was allowed by
+ * stood. */
 static int check_release(struct gbx_replay_state *state, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
+        const char *run = gbx_replay_detail(state, "run"), *release = gbx_replay_top(state, "object");
+        struct gbx_error problem = {};
+        bool withdrawn = false;
         int r = gbx_replay_find_run(state, &row, err);
 
         if (r == 0 && strcmp(gbx_json_text(row, "requester"), gbx_replay_detail(state, "recipient")) != 0)
                 r = gbx_replay_diverge(state, err, "'%s' did not ask for the run", gbx_replay_detail(state, "recipient"));
-        return r < 0 ? r : check_number(state, "release", err);
+        if (r >= 0 && (strncmp(run, "run-", 4) != 0 || strncmp(release, "release-", 8) != 0 || strcmp(run + 4, release + 8) != 0))
+                r = gbx_replay_diverge(state, err, "a release has the number of its run");
+        if (r >= 0 && find_withdrawn(state, &withdrawn, &problem) < 0)
+                r = gbx_replay_diverge(state, err, "%s", problem.message);
+        if (r >= 0 && withdrawn)
+                r = gbx_replay_diverge(state, err, "what the run was allowed by was withdrawn before");
+        return r;
 }
 
 const struct gbx_replay_rule gbx_replay_runs[] = {
-        { "run.decide", check_run_decision },  { "gate.check", check_gate },         { "release.approve", check_reviewer },
-        { "release.reject", check_reviewer }, { "release.create", check_release }, { "release.fetch", check_fetch },
+        { "run.decide", check_run_decision },  { "gate.check", check_gate },         { "output.review", check_word },
+        { "release.approve", check_approved }, { "release.reject", check_rejected }, { "release.create", check_release },
+        { "release.fetch", check_fetch },
         {},
 };

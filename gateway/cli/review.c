@@ -6,7 +6,6 @@
 #include "gateway/review/approvals.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/table.h"
-#include "gateway/handover/handover.h"
 #include "gateway/people/users.h"
 #include "gateway/review/outputs.h"
 #include "gateway/cli/ssh_keygen.h"
@@ -71,6 +70,28 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
         return r < 0 ? r : gbx_cli_print_rows(cli, rows, columns, "nothing waits for review", err);
 }
 
+/* Without --as, the key that signs says who acts. */
+static int become(struct gbx_cli *cli, const char *reviewer, struct gbx_error *err) {
+        struct gbx_caller *caller;
+        int r = cli->as ? 1 : gbx_caller_directory(&caller, reviewer, err);
+
+        if (r != 0)
+                return r < 0 ? r : 0;
+        gbx_caller_freep(&cli->owned);
+        cli->caller = cli->owned = caller;
+        return 0;
+}
+
+static int print_output_statement(struct gbx_cli *cli, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        enum gbx_output_decision decision = gbx_cli_option(cli, "reject") ? GBX_OUTPUT_REJECT : GBX_OUTPUT_APPROVE;
+        int r = gbx_outputs_statement(cli->site, cli->caller, cli->arguments[0], decision, gbx_cli_option(cli, "reason"), &text, err);
+
+        if (r >= 0)
+                fputs(gbx_buffer_text(&text), stdout);
+        return r;
+}
+
 static int run_statement(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *algorithm = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
@@ -79,7 +100,13 @@ static int run_statement(struct gbx_cli *cli, struct gbx_error *err) {
         int r = find_reviewer(cli, reviewer, err);
 
         if (r >= 0)
+                r = become(cli, reviewer, err);
+        if (r >= 0)
                 r = parse_expiry(cli, &expires, err);
+        if (r >= 0 && is_run(cli->arguments[0]))
+                return print_output_statement(cli, err);
+        if (r >= 0 && !gbx_cli_option(cli, "purpose"))
+                r = gbx_fail(err, -EINVAL, "say for which purpose: --purpose PURPOSE");
         if (r >= 0)
                 r = gbx_find_algorithm(cli->site, cli->arguments[0], &algorithm, err);
         if (r >= 0)
@@ -113,18 +140,6 @@ static int gather(struct gbx_cli *cli, const json_t *algorithm, struct gbx_buffe
         return r < 0 ? r : gbx_ssh_sign(key, statement->data, statement->size, signature, err);
 }
 
-/* Without --as, the key that signs says who acts. */
-static int become(struct gbx_cli *cli, const char *reviewer, struct gbx_error *err) {
-        struct gbx_caller *caller;
-        int r = cli->as ? 1 : gbx_caller_directory(&caller, reviewer, err);
-
-        if (r != 0)
-                return r < 0 ? r : 0;
-        gbx_caller_freep(&cli->owned);
-        cli->caller = cli->owned = caller;
-        return 0;
-}
-
 static int take_approval(struct gbx_cli *cli, const json_t *algorithm, const struct gbx_buffer *statement,
                          const struct gbx_buffer *signature, struct gbx_error *err) {
         struct gbx_signed_statement given = { statement->data, statement->size, signature->data, signature->size };
@@ -136,17 +151,49 @@ static int take_approval(struct gbx_cli *cli, const json_t *algorithm, const str
         return r < 0 ? r : gbx_take_approval(cli->site, cli->caller, algorithm, &given, err);
 }
 
-static int approve_run(struct gbx_cli *cli, const char *run, struct gbx_error *err) {
+/* The reviewer's signed word on held outputs: made here with --key, or given as files. */
+static int gather_word(struct gbx_cli *cli, enum gbx_output_decision decision, struct gbx_buffer *statement, struct gbx_buffer *signature,
+                       struct gbx_error *err) {
+        const char *statement_file = gbx_cli_option(cli, "statement"), *signature_file = gbx_cli_option(cli, "signature");
+        const char *key = gbx_cli_option(cli, "key"), *run = cli->arguments[0];
+        int r;
+
+        if (statement_file && signature_file) {
+                r = gbx_read_file(AT_FDCWD, statement_file, FILE_LIMIT, statement, err);
+                return r < 0 ? r : gbx_read_file(AT_FDCWD, signature_file, FILE_LIMIT, signature, err);
+        }
+        if (!key)
+                return gbx_fail(err, -EINVAL, "sign with --key FILE, or give --statement and --signature made with ssh-keygen");
+        r = gbx_outputs_statement(cli->site, cli->caller, run, decision, gbx_cli_option(cli, "reason"), statement, err);
+        return r < 0 ? r : gbx_ssh_sign(key, statement->data, statement->size, signature, err);
+}
+
+static int decide_run(struct gbx_cli *cli, enum gbx_output_decision decision, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer statement = {}, signature = {};
+        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+        struct gbx_signed_statement given;
+        const char *run = cli->arguments[0];
         char reviewer[65];
-        int r = find_reviewer(cli, reviewer, err);
+        int r = gbx_cli_option(cli, "reason") ? find_reviewer(cli, reviewer, err)
+                                              : gbx_fail(err, -EINVAL, "say why the held outputs may leave, or may not: --reason TEXT");
 
         if (r >= 0)
                 r = become(cli, reviewer, err);
         if (r >= 0)
-                r = gbx_review_release(cli->site, run, cli->caller, gbx_cli_option(cli, "reason"), err);
-        if (r >= 0)
+                r = gather_word(cli, decision, &statement, &signature, err);
+        if (r < 0)
+                return r;
+        given = (struct gbx_signed_statement){ gbx_buffer_text(&statement), statement.size, gbx_buffer_text(&signature), signature.size };
+        r = gbx_outputs_review(cli->site, cli->caller, run, &given, gbx_cli_option(cli, "reason"), &verdict, err);
+        if (r < 0)
+                return r;
+        if (verdict.outcome == GBX_OUTCOME_RELEASE)
                 gbx_cli_say(cli, "Released the outputs of %s to their requester.\n", run);
-        return r;
+        else if (verdict.outcome == GBX_OUTCOME_REFUSE)
+                gbx_cli_say(cli, "Refused the outputs of %s: they will not leave.\n", run);
+        else
+                gbx_cli_say(cli, "Recorded. The outputs of %s stay held: %s.\n", run, verdict.count ? verdict.reasons[0].text : "more must agree");
+        return verdict.outcome == GBX_OUTCOME_HOLD ? GBX_EXIT_HELD : GBX_EXIT_DONE;
 }
 
 static int run_approve(struct gbx_cli *cli, struct gbx_error *err) {
@@ -155,7 +202,7 @@ static int run_approve(struct gbx_cli *cli, struct gbx_error *err) {
         int r;
 
         if (is_run(cli->arguments[0]))
-                return approve_run(cli, cli->arguments[0], err);
+                return decide_run(cli, GBX_OUTPUT_APPROVE, err);
         r = gbx_find_algorithm(cli->site, cli->arguments[0], &algorithm, err);
         if (r >= 0)
                 r = gather(cli, algorithm, &statement, &signature, err);
@@ -169,12 +216,13 @@ static int run_approve(struct gbx_cli *cli, struct gbx_error *err) {
 static int run_reject(struct gbx_cli *cli, struct gbx_error *err) {
         const char *reason = gbx_cli_option(cli, "reason"), *reviewer;
         gbx_auto(gbx_json_freep) json_t *algorithm = NULL, *reasons = NULL;
-        int r = gbx_cli_principal(cli, &reviewer, err);
+        int r;
 
+        if (is_run(cli->arguments[0]))
+                return decide_run(cli, GBX_OUTPUT_REJECT, err);
+        r = gbx_cli_principal(cli, &reviewer, err);
         if (r < 0)
                 return r;
-        if (is_run(cli->arguments[0]))
-                return gbx_review_refuse(cli->site, cli->arguments[0], cli->caller, reason, err);
         r = gbx_find_algorithm(cli->site, cli->arguments[0], &algorithm, err);
         if (r < 0)
                 return r;
@@ -207,7 +255,7 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
         if (!is_run(cli->arguments[0]))
                 return gbx_fail(err, -EINVAL, "'%s' is not a run; for an algorithm: gbx algo show %s --source", cli->arguments[0],
                                 cli->arguments[0]);
-        r = gbx_hold_load(cli->site, cli->arguments[0], &result, err);
+        r = gbx_outputs_show(cli->site, cli->caller, cli->arguments[0], &result, NULL, err);
         if (r >= 0)
                 r = gbx_findings_to_json(&result.findings, &findings, err);
         if (r >= 0)
@@ -230,7 +278,9 @@ static const struct gbx_option approve_options[] = {
 };
 
 static const struct gbx_option statement_options[] = {
-        { "purpose", "PURPOSE", "what the algorithm may be used for", true, false },
+        { "purpose", "PURPOSE", "of an algorithm: what it may be used for", false, false },
+        { "reason", "TEXT", "of held outputs: why they may leave, or may not", false, false },
+        { "reject", NULL, "of held outputs: the statement that refuses them", false, false },
         { "key", "FILE", "says who reviews, where --as does not", false, false },
         { "expires", "TIME", "end of the approval (default: as long as the policy allows)", false, false },
         {},
@@ -250,7 +300,10 @@ const struct gbx_command gbx_commands_review[] = {
           .options = approve_options, .arguments_min = 1, .arguments_max = 1, .run = run_approve },
         { .noun = "review", .verb = "reject", .arguments = "DIGEST | RUN",
           .summary = "reject an algorithm (and revoke your approval of it), or refuse held outputs",
-          .options = (const struct gbx_option[]){ { "reason", "TEXT", "why", true, false }, {} },
-          .arguments_min = 1, .arguments_max = 1, .action = "review reject", .run = run_reject },
+          .options = (const struct gbx_option[]){ { "reason", "TEXT", "why", true, false },
+                  { "key", "FILE", "for held outputs: your SSH private key; gbx runs ssh-keygen to sign", false, false },
+                  { "statement", "FILE", "for held outputs: the statement that was signed", false, false },
+                  { "signature", "FILE", "for held outputs: its signature", false, false }, {} },
+          .arguments_min = 1, .arguments_max = 1, .run = run_reject },
         {},
 };

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/install.h"
+#include "policy/output_statement.h"
 
 #include <stdio.h>
 
@@ -37,16 +38,16 @@ int gbx_check_outputs(const char *id, const struct gbx_policy *policy, struct gb
 }
 
 int gbx_output_digest(const struct gbx_gate_result *result, char ret_text[static GBX_SHA256_TEXT_SIZE], struct gbx_error *err) {
-        gbx_auto(gbx_buffer_free) struct gbx_buffer all = {};
+        gbx_auto(gbx_free_pointer) struct gbx_output_item *items = calloc(result->table_count + 1, sizeof *items);
         uint8_t digest[GBX_SHA256_SIZE];
 
-        for (size_t i = 0; i < result->table_count; i++) {
-                int r = gbx_buffer_printf(&all, err, "%s %s\n", result->tables[i].name, result->tables[i].digest);
-
-                if (r < 0)
-                        return r;
-        }
-        gbx_sha256(all.data, all.size, digest);
+        if (!items)
+                return gbx_fail_memory(err);
+        for (size_t i = 0; i < result->table_count; i++)
+                items[i] = (struct gbx_output_item){ result->tables[i].name, result->tables[i].digest };
+        if (result->table_count)
+                return gbx_outputs_digest(items, result->table_count, ret_text, err);
+        gbx_sha256(NULL, 0, digest); /* of no tables at all */
         gbx_sha256_text(digest, ret_text);
         return 0;
 }

@@ -1,19 +1,18 @@
 #include "gateway/handover/earlier.h"
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "gateway/store/fact.h"
-#include "gateway/store/keys.h"
-#include "runtime/vault/age.h"
+#include "gateway/store/records.h"
 
-#include <stdio.h>
+#include <openssl/crypto.h>
 #include <string.h>
 
-enum { PATH_SIZE = 256, ORIGINAL_LIMIT = 256 * 1024 * 1024 };
-
-/* Outcome of load_table: the copy is not there any more. */
-enum { GONE = 1 };
+static void wipe_text(char **text) {
+        if (*text)
+                OPENSSL_cleanse(*text, strlen(*text));
+        free(*text);
+}
 
 json_t *gbx_earlier_columns(const struct gbx_gate_table *table) {
         json_t *columns = json_array();
@@ -25,6 +24,21 @@ json_t *gbx_earlier_columns(const struct gbx_gate_table *table) {
                         return NULL;
                 }
         return columns;
+}
+
+int gbx_earlier_record(const struct gbx_gate_result *result, struct gbx_buffer *ret_text, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *tables = json_array();
+        gbx_auto(wipe_text) char *text = NULL;
+
+        for (size_t i = 0; i < result->table_count; i++) {
+                const struct gbx_gate_table *table = &result->tables[i];
+
+                if (json_array_append_new(tables, json_pack("{s:s, s:o, s:o}", "name", table->name, "columns", gbx_earlier_columns(table), "csv",
+                                                            json_stringn(gbx_buffer_text(&table->csv), table->csv.size))) < 0)
+                        return gbx_fail_memory(err);
+        }
+        text = json_dumps(tables, JSON_COMPACT);
+        return text ? gbx_buffer_append_text(ret_text, text, err) : gbx_fail_memory(err);
 }
 
 static void free_table(struct gbx_earlier_table *earlier) {
@@ -65,43 +79,47 @@ static int read_columns(const json_t *columns, struct gbx_gate_table *table, str
         return 0;
 }
 
-static int load_table(struct gbx_site *site, const struct gbx_age_identity *identity, const char *release,
-                      const json_t *output, struct gbx_earlier_table *ret, struct gbx_error *err) {
-        gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
-        const char *file = json_string_value(json_object_get(output, "file"));
-        char path[PATH_SIZE];
-        int r;
+static int load_table(const char *release, const json_t *json, struct gbx_earlier_table *ret, struct gbx_error *err) {
+        const char *name = gbx_json_text(json, "name"), *csv = gbx_json_text(json, "csv");
 
-        if (!file || !json_is_array(json_object_get(output, "columns")))
-                return GONE; /* released by a version that did not keep them */
-        (void)snprintf(path, sizeof path, "releases/%.64s/%.80s.original.age", release, file);
-        if (faccessat(site->directory, path, F_OK, 0) < 0)
-                return GONE;
+        if (!name || !csv)
+                return gbx_fail(err, -EBADMSG, "the sealed record of %s is malformed", release);
+        ret->release = (char *)(uintptr_t)release;
         ret->table.csv.secret = true;
-        ret->table.name = strdup(file);
+        ret->table.name = strdup(name);
         if (!ret->table.name)
                 return gbx_fail_memory(err);
-        r = read_columns(json_object_get(output, "columns"), &ret->table, err);
-        if (r >= 0)
-                r = gbx_read_file(site->directory, path, ORIGINAL_LIMIT, &sealed, err);
-        return r < 0 ? r :
-                       gbx_age_decrypt_buffer(sealed.data, sealed.size, (struct gbx_age_identities){ &identity, 1 },
-                                              ORIGINAL_LIMIT, &ret->table.csv, err);
+        return gbx_buffer_append(&ret->table.csv, csv, json_string_length(json_object_get(json, "csv")), err);
 }
 
-static int check_output(struct gbx_site *site, const struct gbx_age_identity *identity, const char *release,
-                        const json_t *output, uint64_t minimum, struct gbx_gate_result *result, struct gbx_error *err) {
-        gbx_auto(free_table) struct gbx_earlier_table earlier = { .release = (char *)(uintptr_t)release };
-        char detail[128];
-        struct gbx_finding gone = { .rule = (char *)(uintptr_t) "differencing", .severity = GBX_SEVERITY_REVIEW, .detail = detail };
-        int r = load_table(site, identity, release, output, &earlier, err);
+static int check_table(const char *release, const json_t *json, uint64_t minimum, struct gbx_gate_result *result, struct gbx_error *err) {
+        gbx_auto(free_table) struct gbx_earlier_table earlier = {};
+        int r = load_table(release, json, &earlier, err);
 
-        if (r == GONE) {
-                (void)snprintf(detail, sizeof detail, "%.64s cannot be compared with: its copy is gone", release);
-                return gbx_findings_add(&result->findings, &gone, err);
-        }
+        if (r >= 0)
+                r = read_columns(json_object_get(json, "columns"), &earlier.table, err);
         for (size_t i = 0; r >= 0 && i < result->table_count; i++)
                 r = gbx_check_differencing(result->tables + i, &earlier, 1, minimum, &result->findings, err);
+        return r;
+}
+
+/* One earlier release, from its sealed record. */
+static int check_release(const struct gbx_records *records, const json_t *row, uint64_t minimum, struct gbx_gate_result *result,
+                         struct gbx_error *err) {
+        const char *release = gbx_json_text(row, "id"), *digest = gbx_json_text(row, "record");
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = { .secret = true };
+        gbx_auto(gbx_json_freep) json_t *tables = NULL;
+        size_t i;
+        json_t *table;
+        int r = digest ? gbx_records_get(records, digest, &text, err)
+                       : gbx_fail(err, -EBADMSG, "the log names no sealed record: it was made by a version that kept none");
+
+        if (r >= 0) {
+                tables = json_loadb(gbx_buffer_text(&text), text.size, JSON_REJECT_DUPLICATES, NULL);
+                json_array_foreach(tables, i, table)
+                        if (r >= 0)
+                                r = check_table(release, table, minimum, result, err);
+        }
         return r < 0 ? gbx_context(err, r, "comparing with %s", release) : 0;
 }
 
@@ -121,36 +139,24 @@ static bool shares_dataset(const char *text, const struct gbx_run_request *reque
         return false;
 }
 
-int gbx_check_earlier(struct gbx_site *site, const struct gbx_run_request *request, uint64_t minimum,
+int gbx_check_earlier(struct gbx_site *site, const struct gbx_run_request *request, uint64_t minimum, uint64_t passed,
                       struct gbx_gate_result *result, struct gbx_error *err) {
-        gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
+        gbx_auto(gbx_records_freep) struct gbx_records *records = NULL;
         gbx_auto(gbx_json_freep) json_t *rows = NULL;
         size_t index;
         json_t *row;
-        int r = gbx_site_identity(site, &identity, err);
+        int r = gbx_fact_rows(site, &rows, err, "release", "1", NULL);
 
-        if (r >= 0)
-                r = gbx_fact_rows(site, &rows, err, "release", "1", NULL);
-        if (r < 0)
-                return r;
+        if (r >= 0 && json_array_size(rows) > passed)
+                r = gbx_records_open(&records, site, err);
         json_array_foreach(rows, index, row) {
                 gbx_auto(gbx_json_freep) json_t *run = NULL;
-                const char *text = json_string_value(json_object_get(row, "outputs"));
-                gbx_auto(gbx_json_freep) json_t *outputs = text ? json_loads(text, 0, NULL) : NULL;
-                size_t place;
-                json_t *output;
 
-                r = gbx_fact_one(site, &run, err, "run", "id=?1", json_string_value(json_object_get(row, "run")), NULL);
-                if (r < 0)
-                        return r;
-                if (!shares_dataset(json_string_value(json_object_get(run, "datasets")), request))
+                if (index < passed || r < 0)
                         continue;
-                json_array_foreach(outputs, place, output) {
-                        r = check_output(site, identity, json_string_value(json_object_get(row, "id")), output, minimum,
-                                         result, err);
-                        if (r < 0)
-                                return r;
-                }
+                r = gbx_fact_one(site, &run, err, "run", "id=?1", gbx_json_text(row, "run"), NULL);
+                if (r >= 0 && shares_dataset(gbx_json_text(run, "datasets"), request))
+                        r = check_release(records, row, minimum, result, err);
         }
-        return 0;
+        return r < 0 ? r : 0;
 }

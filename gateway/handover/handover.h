@@ -8,6 +8,11 @@
  *   sign     provenance manifest
  *   encrypt  to the recipient's age key
  *
+ * All but the recording happens without the site's lock. The transaction first
+ * asks whether anything that was relied on has changed, and if so all is done
+ * again: two runs at once are compared with each other, and a right that was
+ * taken away meanwhile is gone.
+ *
  * The bytes of a release lie encrypted under releases/ID when its entry is
  * recorded; `gbx job fetch` hands them out once a checkpoint covers the entry.
  */
@@ -25,11 +30,9 @@
 int gbx_hand_over(struct gbx_site *site, const struct gbx_decision *decision, const struct gbx_run_plan *plan,
                   struct gbx_delivery *out, struct gbx_run_outcome *outcome, struct gbx_error *err);
 
-/* Marks, signs, encrypts and records. */
-int gbx_release(struct gbx_transaction *transaction, const char *run, const struct gbx_run_plan *plan, const struct gbx_gate_result *result,
-                const char *findings_digest, struct gbx_error *err);
-
-/* Held outputs: kept encrypted to the site, read back for reviewers, dropped when decided. */
-int gbx_hold_keep(struct gbx_site *site, const char *run, const struct gbx_gate_result *result, struct gbx_error *err);
-int gbx_hold_load(struct gbx_site *site, const char *run, struct gbx_gate_result *ret, struct gbx_error *err);
-int gbx_hold_drop(struct gbx_site *site, const char *run, struct gbx_error *err);
+/* Held outputs are compared again with all that was released by now. `row` is the run's, `result` what was held.
+ * `ret_compared`: how many releases there are. 0: nothing new was found. GBX_HELD_ANEW: something was, so that the
+ * findings that reviewers saw are no longer all; the outputs are held anew with the new ones, by entries of the log. */
+enum { GBX_HELD_ANEW = 1 };
+int gbx_held_compare_again(struct gbx_site *site, const json_t *row, const struct gbx_run_plan *plan, struct gbx_gate_result *result,
+                           uint64_t *ret_compared, struct gbx_error *err);

@@ -1,11 +1,14 @@
-/* Outputs that wait for reviewers: the gate's canonical tables, as JSON, encrypted to the site */
+#include "gateway/handover/held.h"
+
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "gateway/handover/handover.h"
+#include "base/json.h"
+#include "gateway/gate/check.h"
 #include "gateway/store/keys.h"
-#include "gateway/store/view.h"
+#include "policy/decision.h"
 #include "runtime/vault/age.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,19 +34,28 @@ static json_t *result_json(const struct gbx_gate_result *result) {
 
                 for (size_t k = 0; k < table->column_count; k++)
                         (void)json_array_append_new(columns, column_json(&table->columns[k]));
-                (void)json_array_append_new(tables, json_pack("{s:s, s:o, s:I, s:s#, s:s}", "name", table->name, "columns", columns, "rows",
-                                                              (json_int_t)table->rows, "csv", gbx_buffer_text(&table->csv),
-                                                              table->csv.size, "digest", table->digest));
+                (void)json_array_append_new(tables, json_pack("{s:s, s:o, s:I, s:o, s:s}", "name", table->name, "columns", columns, "rows",
+                                                              (json_int_t)table->rows, "csv",
+                                                              json_stringn(gbx_buffer_text(&table->csv), table->csv.size), "digest",
+                                                              table->digest));
         }
         return json_pack("{s:o, s:o, s:I, s:b}", "findings", findings, "tables", tables, "opaque", (json_int_t)result->opaque_count,
                          "declared_counts", result->declared_counts);
 }
 
-int gbx_hold_keep(struct gbx_site *site, const char *run, const struct gbx_gate_result *result, struct gbx_error *err) {
+static void wipe_text(char **text) {
+        if (*text)
+                OPENSSL_cleanse(*text, strlen(*text));
+        free(*text);
+}
+
+int gbx_held_keep(struct gbx_site *site, const char *run, const struct gbx_gate_result *result,
+                  char ret_sealed[static GBX_SHA256_TEXT_SIZE], struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *json = result_json(result);
-        gbx_auto(gbx_free_pointer) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+        gbx_auto(wipe_text) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
+        uint8_t digest[GBX_SHA256_SIZE];
         char path[PATH_SIZE];
         int r = text ? gbx_site_identity(site, &identity, err) : gbx_fail_memory(err);
 
@@ -53,7 +65,12 @@ int gbx_hold_keep(struct gbx_site *site, const char *run, const struct gbx_gate_
         if (r < 0)
                 return r;
         held_path(run, path);
-        return gbx_write_file_durably(site->directory, path, sealed.data, sealed.size, 0600, err);
+        r = gbx_write_file_durably(site->directory, path, sealed.data, sealed.size, 0600, err);
+        if (r < 0)
+                return r;
+        gbx_sha256(sealed.data, sealed.size, digest);
+        gbx_sha256_text(digest, ret_sealed);
+        return 0;
 }
 
 static char *copy_text(const json_t *object, const char *field) {
@@ -90,8 +107,17 @@ static int load_table(const json_t *json, struct gbx_gate_table *table, struct g
                 table->columns[index].role = parse_role(json_string_value(json_object_get(column, "role")));
                 table->column_count++;
         }
+        table->csv.secret = true;
         return gbx_buffer_append(&table->csv, json_string_value(json_object_get(json, "csv")),
                                  json_string_length(json_object_get(json, "csv")), err);
+}
+
+/* The digest that goes on is of the bytes that are here, not of what stands beside them. */
+static void digest_table(struct gbx_gate_table *table) {
+        uint8_t digest[GBX_SHA256_SIZE];
+
+        gbx_sha256(table->csv.data, table->csv.size, digest);
+        gbx_sha256_text(digest, table->digest);
 }
 
 static int parse_held(const struct gbx_buffer *text, struct gbx_gate_result *result, struct gbx_error *err) {
@@ -116,11 +142,36 @@ static int parse_held(const struct gbx_buffer *text, struct gbx_gate_result *res
                 r = load_table(table, &result->tables[index], err);
                 if (r < 0)
                         return r;
+                digest_table(&result->tables[index]);
         }
         return 0;
 }
 
-int gbx_hold_load(struct gbx_site *site, const char *run, struct gbx_gate_result *ret, struct gbx_error *err) {
+/* What was read must be what the log says was held: the file's bytes, and the tables and findings in it. */
+static int check_held(const json_t *run, const struct gbx_buffer *sealed, const struct gbx_gate_result *result, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *findings = NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        char output[GBX_SHA256_TEXT_SIZE], found[GBX_SHA256_TEXT_SIZE], file[GBX_SHA256_TEXT_SIZE];
+        uint8_t digest[GBX_SHA256_SIZE];
+        int r = gbx_output_digest(result, output, err);
+
+        if (r >= 0)
+                r = gbx_findings_to_json(&result->findings, &findings, err);
+        if (r >= 0)
+                r = gbx_json_canonical(findings, &text, err);
+        if (r < 0)
+                return r;
+        gbx_sha256(text.data, text.size, digest);
+        gbx_sha256_text(digest, found);
+        gbx_sha256(sealed->data, sealed->size, digest);
+        gbx_sha256_text(digest, file);
+        if (strcmp(output, gbx_json_text(run, "output")) != 0 || strcmp(found, gbx_json_text(run, "findings")) != 0 ||
+            strcmp(file, gbx_json_text(run, "sealed")) != 0)
+                return gbx_fail(err, -EBADMSG, "the file is not what the log says was held: it was replaced");
+        return 0;
+}
+
+int gbx_held_load(struct gbx_site *site, const json_t *run, struct gbx_gate_result *ret, struct gbx_error *err) {
         gbx_auto(gbx_gate_result_free) struct gbx_gate_result result = {};
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {}, text = { .secret = true };
@@ -129,22 +180,28 @@ int gbx_hold_load(struct gbx_site *site, const char *run, struct gbx_gate_result
 
         if (r < 0)
                 return r;
-        held_path(run, path);
+        if (!gbx_json_text(run, "output") || !gbx_json_text(run, "findings") || !gbx_json_text(run, "sealed"))
+                return gbx_fail(err, -EBADMSG, "the log does not say what was held of %s", gbx_json_text(run, "id"));
+        held_path(gbx_json_text(run, "id"), path);
         r = gbx_read_file(site->directory, path, HELD_LIMIT, &sealed, err);
+        if (r == -ENOENT)
+                r = gbx_fail(err, -EBADMSG, "the file '%s' is gone, though nobody decided about it", path);
         if (r >= 0)
                 r = gbx_age_decrypt_buffer(sealed.data, sealed.size,
                                            (struct gbx_age_identities){ (const struct gbx_age_identity *const *)&identity, 1 }, HELD_LIMIT,
                                            &text, err);
         if (r >= 0)
                 r = parse_held(&text, &result, err);
+        if (r >= 0)
+                r = check_held(run, &sealed, &result, err);
         if (r < 0)
-                return gbx_context(err, r, "held outputs of %s", run);
+                return gbx_context(err, r == -EINVAL ? -EBADMSG : r, "held outputs of %s", gbx_json_text(run, "id"));
         *ret = result;
         result = (struct gbx_gate_result){};
         return 0;
 }
 
-int gbx_hold_drop(struct gbx_site *site, const char *run, struct gbx_error *err) {
+int gbx_held_drop(struct gbx_site *site, const char *run, struct gbx_error *err) {
         char path[PATH_SIZE];
 
         held_path(run, path);

@@ -129,3 +129,63 @@ int gbx_request_build(struct gbx_site *site, const struct gbx_run_order *order, 
                          "approvals", approvals);
         return *ret ? 0 : gbx_fail_memory(err);
 }
+
+/* --- whether what was allowed still is ------------------------------------------------ */
+
+/* A version that a newer one replaced may still be released from; one that was revoked or destroyed may not. */
+static int refresh_datasets(struct gbx_site *site, json_t *datasets, struct gbx_error *err) {
+        size_t i;
+        json_t *dataset;
+
+        json_array_foreach(datasets, i, dataset) {
+                gbx_auto(gbx_json_freep) json_t *row = NULL;
+                const char *state;
+                int r = gbx_fact_one(site, &row, err, "dataset", "name=?1 AND manifest=?2", text_of(dataset, "name"), text_of(dataset, "digest"),
+                                     NULL);
+
+                if (r < 0)
+                        return r;
+                state = r > 0 ? "" : text_of(row, "state");
+                if (json_object_set_new(dataset, "available", json_boolean(strcmp(state, "active") == 0 || strcmp(state, "replaced") == 0)) < 0)
+                        return gbx_fail_memory(err);
+        }
+        return 0;
+}
+
+static int refresh(struct gbx_site *site, json_t *json, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *approvals = json_array(), *roles = NULL, *key = NULL;
+        int r = requester_roles(site, text_of(json, "requester"), &roles, err);
+
+        if (r >= 0)
+                r = key_of(site, text_of(json, "requester"), &key, err);
+        if (r >= 0)
+                r = add_approvals(site, text_of(json, "algorithm"), approvals, err);
+        if (r >= 0)
+                r = refresh_datasets(site, json_object_get(json, "datasets"), err);
+        if (r >= 0 && (json_object_set(json, "requester_roles", roles) < 0 || json_object_set(json, "requester_key", key) < 0 ||
+                       json_object_set(json, "approvals", approvals) < 0))
+                r = gbx_fail_memory(err);
+        return r;
+}
+
+int gbx_request_withdrawn(struct gbx_site *site, const struct gbx_run_request *recorded, const struct gbx_policy *policy, bool *ret,
+                          struct gbx_error *err) {
+        gbx_auto(gbx_run_request_free) struct gbx_run_request request = {};
+        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+        gbx_auto(gbx_json_freep) json_t *json = NULL;
+        int r = gbx_run_request_to_json(recorded, &json, err);
+
+        if (r >= 0)
+                r = refresh(site, json, err);
+        if (r == -EKEYREJECTED) { /* the requester is no user any more */
+                *ret = true;
+                return 0;
+        }
+        if (r >= 0)
+                r = gbx_run_request_from_json(json, &request, err);
+        if (r >= 0)
+                r = gbx_decide_run(policy, &request, &verdict, err);
+        if (r >= 0)
+                *ret = verdict.outcome != GBX_OUTCOME_ALLOWED;
+        return r < 0 ? r : 0;
+}

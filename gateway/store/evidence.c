@@ -47,8 +47,11 @@ static const struct evidence {
           { { "active", { "review.approve", "review.reject" } }, { "revoked", { "review.reject" } } } },
         { "run", { "run.decide" },
           { { "id", OBJECT }, { "requester", ACTOR }, DETAIL("algorithm"), DETAIL("purpose"), DETAIL("datasets"), DETAIL("policy"), DETAIL("request") }, {} },
+        { "output_review", { "output.review" },
+          { { "run", OBJECT }, { "reviewer", ACTOR }, DETAIL("decision"), DETAIL("output"), DETAIL("findings"), DETAIL("policy"), DETAIL("statement"),
+            DETAIL("signature"), DETAIL("ssh_key") }, {} },
         { "release", { "release.create" },
-          { { "id", OBJECT }, DETAIL("run"), DETAIL("recipient"), DETAIL("outputs"), DETAIL("mark"), DETAIL("family"), DETAIL("provenance") }, {} },
+          { { "id", OBJECT }, DETAIL("run"), DETAIL("recipient"), DETAIL("outputs"), DETAIL("mark"), DETAIL("family"), DETAIL("provenance"), DETAIL("record") }, {} },
 };
 
 static int read_entry(struct gbx_site *site, json_int_t number, json_t **ret, struct gbx_error *err) {

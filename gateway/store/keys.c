@@ -127,6 +127,22 @@ int gbx_site_raw_key(const struct gbx_site *site, const char *name, struct gbx_s
         return keys < 0 ? keys : gbx_keys_load_raw(keys, name, ret, err);
 }
 
+int gbx_site_records_key(const struct gbx_site *site, struct gbx_secret *ret, struct gbx_error *err) {
+        static const char info[] = "glovebox sealed records v1";
+        gbx_auto(gbx_secret_free) struct gbx_secret root = {}, key = {};
+        int r = gbx_site_raw_key(site, GBX_KEYS_WATERMARK, &root, err);
+
+        if (r >= 0)
+                r = gbx_secret_new(&key, GBX_KEYS_RAW_SIZE, err);
+        if (r >= 0)
+                r = gbx_hkdf_sha256(root.data, root.size, NULL, 0, info, strlen(info), key.data, key.size, err);
+        if (r < 0)
+                return r;
+        *ret = key;
+        key = (struct gbx_secret){};
+        return 0;
+}
+
 int gbx_site_public_keys(const struct gbx_site *site, json_t **ret_keys, struct gbx_error *err) {
         gbx_auto(gbx_close_fd) int keys = gbx_open_directory(site->directory, "keys", err);
 

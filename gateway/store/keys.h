@@ -36,5 +36,8 @@ int gbx_site_identity(const struct gbx_site *site, struct gbx_age_identity **ret
 /* Loads a raw key of 32 bytes by its file name. */
 int gbx_site_raw_key(const struct gbx_site *site, const char *name, struct gbx_secret *ret, struct gbx_error *err);
 
+/* The key of sealed records (records.h), derived from the watermark's root key. */
+int gbx_site_records_key(const struct gbx_site *site, struct gbx_secret *ret, struct gbx_error *err);
+
 /* Public halves, as text: the age recipient, the log's vkey (signed-note), the provenance key (64 hexadecimal digits). */
 int gbx_site_public_keys(const struct gbx_site *site, json_t **ret_keys, struct gbx_error *err);

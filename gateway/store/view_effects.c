@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* Of the tables and of what the effects below make of an entry: with another one the view is made anew from the log. */
-const int gbx_view_version = 3;
+const int gbx_view_version = 4;
 
 const char gbx_view_schema[] =
         "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
@@ -27,10 +27,12 @@ const char gbx_view_schema[] =
         " purpose TEXT, policy TEXT, statement TEXT, signature TEXT, ssh_key TEXT, expires TEXT, time TEXT, state TEXT, state_seq INTEGER);"
         "CREATE TABLE run(id TEXT PRIMARY KEY, algorithm TEXT, requester TEXT, purpose TEXT, datasets TEXT,"
         " policy TEXT, request TEXT, state TEXT, outcome TEXT, denied INTEGER, cpu_ms INTEGER, wall_ms INTEGER,"
-        " memory_bytes INTEGER, output TEXT, findings TEXT, seq INTEGER, state_seq INTEGER) WITHOUT ROWID;"
+        " memory_bytes INTEGER, output TEXT, findings TEXT, sealed TEXT, seq INTEGER, state_seq INTEGER) WITHOUT ROWID;"
         "CREATE INDEX run_seq ON run(seq);"
+        "CREATE TABLE output_review(seq INTEGER PRIMARY KEY, run TEXT, reviewer TEXT, decision TEXT, output TEXT, findings TEXT,"
+        " policy TEXT, statement TEXT, signature TEXT, ssh_key TEXT, time TEXT);"
         "CREATE TABLE release(id TEXT PRIMARY KEY, run TEXT, recipient TEXT, state TEXT, outputs TEXT,"
-        " mark TEXT, family TEXT, provenance TEXT, fetched INTEGER, seq INTEGER) WITHOUT ROWID;"
+        " mark TEXT, family TEXT, provenance TEXT, record TEXT, fetched INTEGER, seq INTEGER) WITHOUT ROWID;"
         "CREATE INDEX release_seq ON release(seq);"
         "CREATE TABLE flow(seq INTEGER PRIMARY KEY, run TEXT, requester TEXT, purpose TEXT, datasets TEXT,"
         " day TEXT, rule TEXT, destination TEXT, outcome TEXT, sent INTEGER, received INTEGER);"
@@ -48,7 +50,7 @@ const char gbx_view_schema[] =
         "INSERT INTO meta VALUES('applied', 0);";
 
 /* All but meta and seal; seal.h and the digest go through them. */
-const char *const gbx_view_tables[] = { "user", "policy", "dataset", "algorithm", "approval", "run", "release", "flow", "flow_usage",
+const char *const gbx_view_tables[] = { "user", "policy", "dataset", "algorithm", "approval", "run", "output_review", "release", "flow", "flow_usage",
                                         "flow_failure", "breaker", "counter", NULL };
 
 #define D(field) "json_extract(:e, '$.details." field "')"
@@ -122,11 +124,13 @@ const struct gbx_view_effect gbx_view_effects[] = {
         { "flow.closed", "INSERT INTO flow SELECT :seq,id,requester,purpose,datasets,substr(json_extract(:e, '$.time'),1,10)," D("rule")
                          "," D("destination") "," OUTCOME "," D("sent") "," D("received") " FROM run WHERE id=" OBJECT },
         { "gate.check", "UPDATE run SET state=" OUTCOME ", state_seq=:seq, output=" D("output") ", findings=" D("findings") " WHERE id=" OBJECT },
-        { "gate.hold", "UPDATE run SET " NEW_STATE("held") " WHERE id=" OBJECT },
+        { "gate.hold", "UPDATE run SET " NEW_STATE("held") ", sealed=" D("sealed") " WHERE id=" OBJECT },
+        { "output.review", "INSERT INTO output_review VALUES(:seq," OBJECT "," ACTOR "," D("decision") "," D("output") "," D("findings")
+                           "," D("policy") "," D("statement") "," D("signature") "," D("ssh_key") "," TIME ")" },
         { "release.approve", "UPDATE run SET " NEW_STATE("approved") " WHERE id=" OBJECT },
         { "release.reject", "UPDATE run SET " NEW_STATE("rejected") " WHERE id=" OBJECT },
         { "release.create", "INSERT INTO release VALUES(" OBJECT "," D("run") "," D("recipient") ",'released'," D("outputs")
-                            "," D("mark") "," D("family") "," D("provenance") ",0,:seq);"
+                            "," D("mark") "," D("family") "," D("provenance") "," D("record") ",0,:seq);"
                             "UPDATE run SET " NEW_STATE("released") " WHERE id=" D("run") ";" COUNT("release") },
         { "heartbeat", COUNT("heartbeat") },
         { "release.fetch", "UPDATE release SET fetched=fetched+1 WHERE id=" OBJECT },

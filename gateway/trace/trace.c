@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/keys.h"
 #include "gateway/store/objects.h"
@@ -15,7 +16,7 @@
 enum { PATH_SIZE = 256, ORIGINAL_LIMIT = 256 * 1024 * 1024 };
 
 struct gbx_suspect_memory {
-        char *mark_id, *recipient, *family;
+        char *mark_id, *recipient, *family, *canonical;
         struct gbx_buffer record, original;
 };
 
@@ -26,6 +27,7 @@ void gbx_suspects_free(struct gbx_suspects *suspects) {
                 free(memory->mark_id);
                 free(memory->recipient);
                 free(memory->family);
+                free(memory->canonical);
                 gbx_buffer_free(&memory->record);
                 gbx_buffer_free(&memory->original);
         }
@@ -34,28 +36,42 @@ void gbx_suspects_free(struct gbx_suspects *suspects) {
         *suspects = (struct gbx_suspects){};
 }
 
-/* The table before marking, kept encrypted to the site. One that is gone only makes the trace weaker. */
-static int load_original(struct gbx_site *site, const struct gbx_age_identity *identity, const char *release, const char *file,
+/* The table before marking, kept encrypted to the site: the file must be the one whose digest the log has, and hold the
+ * table whose digest it has. */
+static int load_original(struct gbx_site *site, const struct gbx_age_identity *identity, const char *release, const json_t *output,
                          struct gbx_buffer *ret, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
-        char path[PATH_SIZE];
+        char path[PATH_SIZE], text[GBX_SHA256_TEXT_SIZE];
+        uint8_t digest[GBX_SHA256_SIZE];
         int r;
 
-        (void)snprintf(path, sizeof path, "releases/%s/%s.original.age", release, file);
-        if (faccessat(site->directory, path, F_OK, 0) < 0)
-                return 0;
+        (void)snprintf(path, sizeof path, "releases/%s/%s.original.age", release, gbx_json_text(output, "file"));
         r = gbx_read_file(site->directory, path, ORIGINAL_LIMIT, &sealed, err);
-        return r < 0 ? r
-                     : gbx_age_decrypt_buffer(sealed.data, sealed.size, (struct gbx_age_identities){ &identity, 1 }, ORIGINAL_LIMIT, ret, err);
+        if (r < 0)
+                return r == -ENOENT ? gbx_fail(err, -EBADMSG, "'%s', which the log names, is gone", path) : r;
+        gbx_sha256(sealed.data, sealed.size, digest);
+        gbx_sha256_text(digest, text);
+        if (strcmp(text, gbx_json_text(output, "original")) != 0)
+                return gbx_fail(err, -EBADMSG, "'%s' is not the file that the log names: it was replaced", path);
+        return gbx_age_decrypt_buffer(sealed.data, sealed.size, (struct gbx_age_identities){ &identity, 1 }, ORIGINAL_LIMIT, ret, err);
+}
+
+/* Copies of one table share the original: each is opened once, however many recipients there are. */
+static const struct gbx_suspect_memory *find_same(const struct gbx_suspects *suspects, const char *canonical) {
+        for (size_t i = 0; i + 1 < suspects->count; i++)
+                if (strcmp(suspects->memory[i].canonical, canonical) == 0)
+                        return &suspects->memory[i];
+        return NULL;
 }
 
 static int add(struct gbx_site *site, const struct gbx_age_identity *identity, const json_t *release, const json_t *output,
                struct gbx_suspects *suspects, struct gbx_error *err) {
         struct gbx_suspect_memory *memory = &suspects->memory[suspects->count];
         struct gbx_trace_candidate *candidate = &suspects->list[suspects->count];
-        const char *id = json_string_value(json_object_get(release, "id")), *file = json_string_value(json_object_get(output, "file"));
+        const char *id = json_string_value(json_object_get(release, "id"));
         const char *recipient = json_string_value(json_object_get(release, "recipient"));
         const char *family = json_string_value(json_object_get(output, "family"));
+        const struct gbx_suspect_memory *same;
         int r;
 
         suspects->count++;
@@ -63,15 +79,21 @@ static int add(struct gbx_site *site, const struct gbx_age_identity *identity, c
         memory->mark_id = strdup(json_string_value(json_object_get(output, "mark_id")));
         memory->recipient = strdup(recipient);
         memory->family = strdup(family);
-        if (!memory->mark_id || !memory->recipient || !memory->family)
+        memory->canonical = strdup(gbx_json_text(output, "canonical"));
+        if (!memory->mark_id || !memory->recipient || !memory->family || !memory->canonical)
                 return gbx_fail_memory(err);
+        same = find_same(suspects, memory->canonical);
         r = gbx_object_get(site->directory, json_string_value(json_object_get(output, "record")), &memory->record, err);
-        if (r >= 0)
-                r = load_original(site, identity, id, file, &memory->original, err);
+        if (r >= 0 && !same)
+                r = load_original(site, identity, id, output, &memory->original, err);
         if (r < 0)
                 return gbx_context(err, r, "%s", id);
         *candidate = (struct gbx_trace_candidate){ memory->mark_id, memory->recipient, memory->family, gbx_buffer_text(&memory->record),
-                                                   memory->original.size ? memory->original.data : NULL, memory->original.size };
+                                                   NULL, 0 };
+        if (!same)
+                same = memory;
+        candidate->original = same->original.size ? same->original.data : NULL;
+        candidate->original_size = same->original.size;
         return 0;
 }
 

@@ -27,7 +27,7 @@ setup() {
 }
 
 run_job() { gbx job run --algo "$LUA" --data credit --purpose credit-scoring --param by=home --as bank-a; }
-review_held() { gbx review approve run-000002 --reason "looks fine" --as wang; }
+review_held() { gbx review approve run-000002 --reason "looks fine" --key "$PEOPLE/wang"; }
 
 # The edit is refused where it is used, named, mended, and stays named.
 refused_at_use() { # SQL WHAT-REPLAY-NAMES COMMAND…
@@ -115,7 +115,7 @@ refused_at_use() { # SQL WHAT-REPLAY-NAMES COMMAND…
 }
 
 @test "a rejected run made held again" {
-        gbx review reject run-000002 --reason "too small" --as wang
+        gbx review reject run-000002 --reason "too small" --key "$PEOPLE/wang"
         refused_at_use "UPDATE run SET state='held' WHERE id='run-000002'" "run run-000002" review_held
 }
 

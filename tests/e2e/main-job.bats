@@ -186,19 +186,23 @@ C
 
 @test "reviewers can let held outputs go, with a reason, and never their own" {
         held=$(gbx job ls --json | jq -r 'map(select(.state == "held")) | first | .id')
-        status_is 2 gbx review approve "$held" --as wang
+        status_is 2 gbx review approve "$held" --key "$PEOPLE/wang"
         says "--reason"
-        status_is 0 gbx review approve "$held" --as wang --reason "counts are of public groups"
+        status_is 2 gbx review approve "$held" --as wang --reason "counts are of public groups" # without a signature
+        status_is 3 gbx review approve "$held" --key "$PEOPLE/wang" --reason "counts are of public groups"
+        says "there are new findings" # of comparisons with what was released since it was held
+        status_is 0 gbx review show "$held" --as wang
+        status_is 0 gbx review approve "$held" --key "$PEOPLE/wang" --reason "counts are of public groups"
         status_is 0 gbx job fetch "$held" --output "$WORK/approved" --as bank-a
-        status_is 1 gbx review approve "$held" --as li --reason again
+        status_is 1 gbx review approve "$held" --key "$PEOPLE/li" --reason again
 }
 
 @test "held outputs can be refused, and then are gone" {
         status_is 4 job "$LUA" job,home
         held=$(last_run)
-        status_is 0 gbx review reject "$held" --as li --reason "too fine"
+        status_is 0 gbx review reject "$held" --key "$PEOPLE/li" --reason "too fine"
         [ ! -e "$GBX_SITE/held/$held.age" ]
-        status_is 1 gbx review approve "$held" --as wang --reason "no"
+        status_is 1 gbx review approve "$held" --key "$PEOPLE/wang" --reason "no"
         [ "$(gbx job show "$held" --json | jq -r .state)" = rejected ]
 }
 

@@ -208,7 +208,7 @@ release_shares() { # NAME RECIPIENT SED-EXPRESSION
         # A share of exactly 1 waits for a reviewer.
         status_is 4 gbx job run --algo "$GROUPS_LUA" --data credit --purpose credit-scoring --param by=home --as "$2"
         held=$(gbx job ls --json | jq -r 'last | .id')
-        gbx review approve "$held" --as wang --reason "generated rows"
+        gbx review approve "$held" --key "$PEOPLE/wang" --reason "generated rows"
         gbx job fetch "$held" --output "$WORK/$2" --as "$2"
         age -d -i "$PEOPLE/$2.age" -o "$WORK/$1.csv" "$WORK/$2"/*.csv.age
 }

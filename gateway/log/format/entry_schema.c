@@ -105,7 +105,7 @@ static const struct gbx_entry_action actions[] = {
         /* the gate; the object is the run, of releases the release */
         { "gate.check", "the gate checked the outputs of a run",
           FIELDS({ "output", DIGEST, MAY }, { "findings", DIGEST, MAY }, { "tables", COUNT, MAY }, { "opaque", COUNT, MAY },
-                 { "declared_counts", BOOLEAN, MAY }, { "recipient", NAME, MAY }, { "grade", NAME, MAY },
+                 { "declared_counts", BOOLEAN, MAY }, { "withdrawn", BOOLEAN, MAY }, { "recipient", NAME, MAY }, { "grade", NAME, MAY },
                  { "rows", COUNT, MAY }, { "bytes", COUNT, MAY }, { "rules", LIST, MAY }) },
         { "gate.hold", "outputs are held for reviewers",
           FIELDS({ "output", DIGEST, MAY }, { "findings", DIGEST, MAY }, { "sealed", DIGEST, MAY }) },
@@ -118,7 +118,7 @@ static const struct gbx_entry_action actions[] = {
                  { "left_micro", COUNT, MAY }) },
         { "release.create", "a release was made for a recipient",
           FIELDS({ "run", NAME, MUST }, { "recipient", NAME, MUST }, { "outputs", LIST, MAY }, { "mark", MAP, MAY },
-                 { "family", TEXT, MAY }, { "provenance", DIGEST, MAY }, { "ciphertext", DIGEST, MAY }, { "grade", NAME, MAY },
+                 { "family", TEXT, MAY }, { "provenance", DIGEST, MAY }, { "record", DIGEST, MAY }, { "ciphertext", DIGEST, MAY }, { "grade", NAME, MAY },
                  { "bytes", COUNT, MAY }) },
         { "release.fetch", "a release was handed over", FIELDS({ "ciphertext", DIGEST, MAY }, { "bytes", COUNT, MAY }) },
         { "release.approve", "a reviewer let held outputs go; the object is the run", NO_FIELDS },
