@@ -35,10 +35,28 @@ int gbx_roles_parse(const char *text, unsigned *ret_roles, struct gbx_error *err
 /* The reverse, appended; nothing for no role. */
 int gbx_roles_text(unsigned roles, struct gbx_buffer *buffer, struct gbx_error *err);
 
-/* Whether somebody with these roles may do `action` ("algo submit", "audit verify"; the table is in
+/* How far a right goes. */
+enum gbx_scope {
+        GBX_SCOPE_ALL, /* whatever it concerns */
+        GBX_SCOPE_OWN, /* what concerns the caller alone: own datasets, algorithms, runs and those on own data */
+};
+
+/* Whether somebody with these roles may do `action`, a noun and a verb: "algo submit", "audit verify" (the table is in
  * decision_action.c). 0: allowed. -EKEYREJECTED: not, and the message says which roles may; an action that is not in
  * the table is allowed to nobody. */
 int gbx_decide_action(unsigned roles, const char *action, struct gbx_error *err);
+/* The same, and how far. Whoever allows GBX_SCOPE_OWN must look at whose it is. */
+int gbx_decide_scope(unsigned roles, const char *action, enum gbx_scope *ret_scope, struct gbx_error *err);
+
+/* A row of the table. */
+struct gbx_action_rule {
+        const char *action;
+        unsigned all, own; /* roles, by scope */
+        bool open;         /* nobody is asked: no site is needed, or what is told is public */
+};
+
+/* Row `index`; false behind the last. For help, replay and tests, which go through all of them. */
+bool gbx_action_at(size_t index, struct gbx_action_rule *ret);
 
 enum gbx_outcome {
         GBX_OUTCOME_ALLOWED, /* of a run */

@@ -94,13 +94,31 @@ static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
         return (int)outcomes[outcome.state].exit;
 }
 
-/* Whose runs alone one may see: an analyst's own, for what others ask tells of their business; NULL: everybody's. */
-static int find_whose(struct gbx_cli *cli, const char **ret_whose, struct gbx_error *err) {
+/* Whose runs alone one may see, for what others ask tells of their business: an analyst's own, and an owner's those on
+ * the own data. Empty: everybody's. */
+struct whose {
+        const char *requester, *owner;
+};
+
+#define OF_WHOSE(requester, owner) \
+        " ((" requester "='' AND " owner "='') OR r.requester=" requester " OR EXISTS(SELECT 1 FROM json_each(r.datasets) j" \
+        " JOIN dataset d ON d.name=j.value WHERE d.owner=" owner "))"
+
+static int find_whose(struct gbx_cli *cli, const char *action, struct whose *ret, struct gbx_error *err) {
+        enum gbx_scope scope = GBX_SCOPE_OWN;
         unsigned roles = 0;
         int r = gbx_caller_roles(cli->site, cli->caller, &roles, err);
 
-        *ret_whose = roles == GBX_ROLE_ANALYST ? cli->as : NULL;
-        return r < 0 ? r : 0;
+        if (r >= 0)
+                r = gbx_decide_scope(roles, action, &scope, err);
+        if (r < 0)
+                return r;
+        *ret = (struct whose){ "", "" };
+        if (scope == GBX_SCOPE_OWN && roles & GBX_ROLE_ANALYST)
+                ret->requester = gbx_caller_name(cli->caller);
+        if (scope == GBX_SCOPE_OWN && roles & GBX_ROLE_OWNER)
+                ret->owner = gbx_caller_name(cli->caller);
+        return 0;
 }
 
 static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
@@ -110,20 +128,20 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
                 { "state", "STATE", GBX_COLUMN_TEXT },      { "cpu_ms", "CPU MS", GBX_COLUMN_NUMBER },
                 { "denied", "DENIED CALLS", GBX_COLUMN_NUMBER }, {},
         };
-        const char *whose = NULL;
+        struct whose whose = {};
         json_t *rows, *row;
         size_t index;
         bool exact = false;
         int r = gbx_usage_exact(cli->site, cli->caller, &exact, err);
 
         if (r >= 0)
-                r = find_whose(cli, &whose, err);
+                r = find_whose(cli, "job ls", &whose, err);
         if (r >= 0)
                 r = gbx_view_query(cli->site->view, &rows, err,
                                    "SELECT r.*, a.name AS name, l.id AS release FROM run r"
                                    " LEFT JOIN algorithm a ON a.digest = r.algorithm LEFT JOIN release l ON l.run = r.id"
-                                   " WHERE ?1='' OR r.requester=?1 ORDER BY r.seq",
-                                   whose ? whose : "", NULL);
+                                   " WHERE" OF_WHOSE("?1", "?2") " ORDER BY r.seq",
+                                   whose.requester, whose.owner, NULL);
         if (r < 0)
                 return r;
         json_array_foreach(rows, index, row) {
@@ -145,17 +163,17 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
                 {},
         };
         gbx_auto(gbx_json_freep) json_t *row = NULL;
-        const char *whose = NULL;
+        struct whose whose = {};
         bool exact = false;
         int r = gbx_usage_exact(cli->site, cli->caller, &exact, err);
 
         if (r >= 0)
-                r = find_whose(cli, &whose, err);
+                r = find_whose(cli, "job show", &whose, err);
         if (r >= 0)
                 r = gbx_view_query_one(cli->site->view, &row, err,
                                    "SELECT r.*, l.id AS release FROM run r LEFT JOIN release l ON l.run = r.id"
-                                   " WHERE r.id=?1 AND (?2='' OR r.requester=?2)",
-                                   cli->arguments[0], whose ? whose : "", NULL);
+                                   " WHERE r.id=?1 AND" OF_WHOSE("?2", "?3"),
+                                   cli->arguments[0], whose.requester, whose.owner, NULL);
         if (r < 0)
                 return r;
         if (r > 0)
@@ -198,8 +216,8 @@ const struct gbx_command gbx_commands_job[] = {
                   { "params", "FILE", "all parameters as a JSON object", false, false },
                   {} },
           .action = "job run", .run = run_run },
-        { .noun = "job", .verb = "ls", .summary = "list runs (an analyst: one's own)", .action = "job ls", .run = run_ls },
-        { .noun = "job", .verb = "show", .arguments = "RUN", .summary = "show a run (an analyst: one's own)", .arguments_min = 1,
+        { .noun = "job", .verb = "ls", .summary = "list runs (an analyst: one's own; an owner: those on the own data)", .action = "job ls", .run = run_ls },
+        { .noun = "job", .verb = "show", .arguments = "RUN", .summary = "show a run (an analyst: one's own; an owner: those on the own data)", .arguments_min = 1,
           .arguments_max = 1, .action = "job show", .run = run_show },
         { .noun = "job", .verb = "fetch", .arguments = "RUN",
           .summary = "fetch what a run released: tables encrypted to you, and the signed manifest",

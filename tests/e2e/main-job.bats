@@ -169,7 +169,13 @@ C
         status_is 0 gbx job show "$(last_run)" --as bank-b
         status_is 1 gbx job show "$(last_run)" --as bank-a
         says "there is no run"
-        status_is 3 gbx job ls --as fund
+        # An owner sees the runs on the own data; another owner none of them.
+        [ "$(gbx job ls --as fund --json | jq -c '[.[].requester] | unique')" = '["bank-a","bank-b"]' ]
+        status_is 0 gbx job show "$(last_run)" --as fund
+        ssh-keygen -q -t ed25519 -N '' -f "$WORK/other-fund"
+        gbx user add other-fund --role owner --ssh-key "$WORK/other-fund.pub" --as admin
+        [ "$(gbx job ls --as other-fund --json)" = '[]' ]
+        status_is 1 gbx job show "$(last_run)" --as other-fund
         status_is 0 gbx trace "$WORK/b.csv" --as audit
         says "bank-b"
         says "$(last_run)"

@@ -86,8 +86,11 @@ teardown_file() {
         status_is 2 gbx data add credit --owner fund --schema "$demo/credit.schema.yaml" "$fixtures/credit.csv" --as fund
         status_is 2 gbx data add other --owner fund --schema "$demo/credit.schema.yaml" "$PEOPLE/credit.csv.age" --as fund
         says "describes the dataset 'credit'"
-        status_is 2 gbx data add credit --owner wang --schema "$demo/credit.schema.yaml" "$PEOPLE/credit.csv.age" --as admin
+        status_is 2 gbx data add credit --owner wang --schema "$demo/credit.schema.yaml" "$PEOPLE/credit.csv.age"
         says "role owner"
+        # Owners bring data in; an administrator revokes and destroys.
+        status_is 3 gbx data add credit --owner fund --schema "$demo/credit.schema.yaml" "$PEOPLE/credit.csv.age" --as admin
+        says "asks for the role owner"
         status_is 5 gbx data add credit --owner fund --key "$PEOPLE/li" --schema "$demo/credit.schema.yaml" "$PEOPLE/credit.csv.age" --as fund
         says "not signed by the owner"
         [ "$before" = "$(find "$GBX_SITE/data" "$GBX_SITE/keys" -type f | sort)" ]

@@ -497,7 +497,17 @@ static void test_actions(void **state) {
                 { "analyst", "policy apply", false },   { "owner", "data add", true },
                 { "admin", "data destroy", true },      { "analyst", "data add", false },
                 { "auditor", "audit verify", true },    { "analyst", "audit verify", false },
-                { "auditor", "audit anything", true },  { "auditor", "auditor", false },
+                { "auditor", "audit anything", false }, { "auditor", "auditor", false },
+                { "auditor", "audit *", false },        { "owner", "data usage", true },
+                { "admin", "data add", false },         { "admin", "data transfer", false },
+                { "owner", "data destroy", true },      { "reviewer", "data destroy", false },
+                { "reviewer", "algo show", true },      { "owner", "algo show", false },
+                { "admin", "review show", false },      { "auditor", "review statement", false },
+                { "owner", "job ls", true },            { "owner", "job cancel", false },
+                { "analyst", "job cancel", true },      { "admin", "backup", true },
+                { "auditor", "restore", false },        { "auditor", "heartbeat", true },
+                { "analyst", "audit prove", false },    { "owner", "audit ls", false },
+                { "analyst", "keys", true },            { "owner", "release ls", false },
                 { "auditor", "trace", true },           { "analyst", "trace", false },
                 { "analyst", "job run", true },         { "reviewer,analyst", "job fetch", true },
                 { "admin", "job fetch", false },        { "analyst,reviewer,admin,auditor,owner", "job explode", false },
@@ -516,9 +526,40 @@ static void test_actions(void **state) {
         }
         assert_int_equal(gbx_decide_action(0, "status", &err), -EKEYREJECTED);
         assert_int_equal(gbx_decide_action(GBX_ROLE_ANALYST, "data add", &err), -EKEYREJECTED);
-        assert_string_equal(err.message, "'data add' asks for the role admin or owner");
+        assert_string_equal(err.message, "'data add' asks for the role owner");
         for (size_t i = 0; i < gbx_array_size(bad); i++)
                 assert_int_equal(gbx_roles_parse(bad[i], &roles, &err), -EINVAL);
+}
+
+/* The whole table: each row once, with somebody who may, or open; and the scope that each role gets. */
+static void test_action_table(void **state) {
+        struct gbx_action_rule rule, other;
+        size_t rows = 0;
+
+        (void)state;
+        for (; gbx_action_at(rows, &rule); rows++) {
+                if (rule.open ? rule.all || rule.own : !(rule.all | rule.own))
+                        fail_msg("'%s' is for nobody, or open and for somebody", rule.action);
+                if (rule.all & rule.own)
+                        fail_msg("'%s' gives a role both scopes", rule.action);
+                if (strspn(rule.action, "abcdefghijklmnopqrstuvwxyz -") != strlen(rule.action))
+                        fail_msg("'%s' is no noun and verb", rule.action);
+                for (size_t i = 0; i < rows; i++)
+                        if (gbx_action_at(i, &other) && strcmp(rule.action, other.action) == 0)
+                                fail_msg("'%s' stands twice", rule.action);
+                for (unsigned role = GBX_ROLE_ANALYST; role <= GBX_ROLE_OWNER; role <<= 1) {
+                        enum gbx_scope scope = GBX_SCOPE_OWN;
+                        int r = gbx_decide_scope(role, rule.action, &scope, NULL);
+
+                        assert_int_equal(r, rule.open || role & (rule.all | rule.own) ? 0 : -EKEYREJECTED);
+                        assert_int_equal(r, gbx_decide_action(role, rule.action, NULL));
+                        assert_int_equal(scope, r == 0 && (rule.open || role & rule.all) ? GBX_SCOPE_ALL : GBX_SCOPE_OWN);
+                }
+                /* Without any role (somebody who was removed) only what is open. */
+                assert_int_equal(gbx_decide_action(0, rule.action, NULL), rule.open ? 0 : -EKEYREJECTED);
+        }
+        assert_in_range(rows, 50, 200);
+        assert_false(gbx_action_at(rows, &rule));
 }
 
 static void test_release(void **state) {
@@ -614,7 +655,7 @@ int main(void) {
                 cmocka_unit_test(test_submitter_included), cmocka_unit_test(test_dataset_message),
                 cmocka_unit_test(test_self_approval),
                 cmocka_unit_test(test_no_or_other_policy), cmocka_unit_test(test_request_json),
-                cmocka_unit_test(test_actions),           cmocka_unit_test(test_release),
+                cmocka_unit_test(test_actions), cmocka_unit_test(test_action_table),          cmocka_unit_test(test_release),
                 cmocka_unit_test(test_findings),
         };
 
