@@ -17,7 +17,8 @@ static int open_socket(const struct gbx_site *site, const char *run, int flags, 
         gbx_auto(gbx_close_fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 
         /* By descriptor: a site's path may be longer than the address of a socket can be. */
-        if (snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/flows/%s", site->directory, run) >= (int)sizeof address.sun_path)
+        if (snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/flows/%s", site->directory, run) >=
+            (int)sizeof address.sun_path)
                 return gbx_fail(err, -ENAMETOOLONG, "the path of the control socket of '%s' is too long", run);
         if (fd < 0)
                 return gbx_fail_errno(err, "cannot make a socket");
