@@ -128,11 +128,12 @@ int gbx_outputs_request_to_json(const struct gbx_outputs_request *request, json_
                 gbx_auto(gbx_buffer_free) struct gbx_buffer roles = {};
                 int r = gbx_roles_text(decision->roles, &roles, err);
 
-                if (r >= 0 && json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:I, s:s, s:s, s:I, s:b}", "reviewer", decision->reviewer,
-                                                                    "roles", gbx_buffer_text(&roles), "key", decision->key, "key_since",
-                                                                    (json_int_t)decision->key_since, "statement", decision->statement,
-                                                                    "signature", decision->signature, "seq", (json_int_t)decision->seq,
-                                                                    "withdrawn", (int)decision->withdrawn)) < 0)
+                if (r >= 0 &&
+                    json_array_append_new(list, json_pack("{s:s, s:s, s:s?, s:I, s:s, s:s, s:I, s:b}", "reviewer", decision->reviewer,
+                                                          "roles", gbx_buffer_text(&roles), "key", decision->key, "key_since",
+                                                          (json_int_t)decision->key_since, "statement", decision->statement,
+                                                          "signature", decision->signature, "seq", (json_int_t)decision->seq,
+                                                          "withdrawn", (int)decision->withdrawn)) < 0)
                         r = gbx_fail_memory(err);
                 if (r < 0) {
                         json_decref(object);

@@ -230,7 +230,8 @@ int gbx_run_request_to_json(const struct gbx_run_request *request, json_t **ret,
         gbx_time_text(request->now, now);
         object = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s, s:s?, s:s, s:s, s:s, s:s?, s:O, s:O, s:O}", "site", request->site, "now",
                            now, "requester", request->requester, "requester_roles", gbx_buffer_text(&roles), "requester_key",
-                           request->requester_key, "submitter", request->submitter, "submitter_key", request->submitter_key, "algorithm", request->algorithm, "engine", request->engine,
+                           request->requester_key, "submitter", request->submitter, "submitter_key", request->submitter_key, "algorithm",
+                           request->algorithm, "engine", request->engine,
                            "purpose", request->purpose, "policy", request->policy, "datasets", datasets, "parameters",
                            request->parameters, "approvals", approvals);
         if (!object)

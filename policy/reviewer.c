@@ -31,7 +31,8 @@ int gbx_reviewer_check(const struct gbx_policy *policy, enum gbx_review review, 
         for (size_t i = 0; r >= 0 && i < gbx_array_size(checks); i++)
                 if (!checks[i].good) {
                         bad = 1;
-                        r = gbx_verdict_add(verdict, err, checks[i].codes[review], "%s '%s' %s", what[review], reviewer->name, checks[i].text);
+                        r = gbx_verdict_add(verdict, err, checks[i].codes[review], "%s '%s' %s", what[review], reviewer->name,
+                                            checks[i].text);
                 }
         return r < 0 ? r : bad;
 }
