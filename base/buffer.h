@@ -23,6 +23,12 @@ struct gbx_buffer {
         bool secret;
 };
 
+/* A run of bytes that somebody else owns. */
+struct gbx_bytes {
+        const void *data;
+        size_t size;
+};
+
 /* Makes room for `extra` more bytes. Errors: -ENOMEM. */
 int gbx_buffer_reserve(struct gbx_buffer *buffer, size_t extra, struct gbx_error *err);
 int gbx_buffer_append(struct gbx_buffer *buffer, const void *data, size_t size, struct gbx_error *err);

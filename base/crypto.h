@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 #include <stddef.h>
@@ -18,12 +19,6 @@ enum {
         GBX_ED25519_SEED_SIZE = 32,
         GBX_ED25519_PUBLIC_SIZE = 32,
         GBX_ED25519_SIGNATURE_SIZE = 64,
-};
-
-/* A run of bytes that somebody else owns. */
-struct gbx_bytes {
-        const void *data;
-        size_t size;
 };
 
 int gbx_random(void *ret_data, size_t size, struct gbx_error *err);

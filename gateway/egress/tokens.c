@@ -4,12 +4,11 @@
 #include "base/cleanup.h"
 #include "base/crypto.h"
 #include "base/file.h"
+#include "base/memfile.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 struct head {
         uint8_t key[16];
@@ -114,18 +113,11 @@ int gbx_tokens_import(struct gbx_tokens *tokens, const void *data, size_t size, 
 }
 
 int gbx_tokens_write(struct gbx_tokens *tokens, struct gbx_error *err) {
-        gbx_auto(gbx_close_fd) int fd = memfd_create("scan-values", MFD_CLOEXEC);
-        int r = fd < 0 ? gbx_fail_errno(err, "cannot make a memory file") : 0;
+        const struct gbx_bytes parts[] = { { &tokens->head, sizeof tokens->head }, { tokens->hashes.data, tokens->hashes.size } };
 
         if (tokens->hashes.size > 0)
                 qsort(tokens->hashes.data, tokens->hashes.size / sizeof(uint64_t), sizeof(uint64_t), compare);
-        if (r >= 0)
-                r = gbx_write_all(fd, &tokens->head, sizeof tokens->head, err);
-        if (r >= 0)
-                r = gbx_write_all(fd, tokens->hashes.data, tokens->hashes.size, err);
-        if (r >= 0 && lseek(fd, 0, SEEK_SET) < 0)
-                r = gbx_fail_errno(err, "cannot rewind a memory file");
-        return r < 0 ? r : gbx_take_fd(&fd);
+        return gbx_memfile_parts("scan-values", parts, gbx_array_size(parts), err);
 }
 
 int gbx_tokens_read(struct gbx_tokens **ret, int fd, struct gbx_error *err) {

@@ -4,6 +4,8 @@
 #include "base/cleanup.h"
 #include "base/crypto.h"
 #include "base/file.h"
+#include "base/memfile.h"
+#include "base/spawn.h"
 #include "gateway/flows/redirect.h"
 #include "runtime/sandbox/network.h"
 
@@ -12,19 +14,13 @@
 #include <openssl/crypto.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum { LINE_LIMIT = 64 * 1024, MESSAGE_LIMIT = 4096, READY_MS = 20000, STOP_MS = 10000 };
 
@@ -33,8 +29,7 @@ struct gbx_egress {
         char address[32];
         struct gbx_redirect *redirect;
         char *control_path;
-        pid_t pid;
-        int process; /* pidfd: does not mean another process when that one has ended */
+        struct gbx_child child;
         int events, messages; /* read ends */
         pthread_t reader;
         bool reading;
@@ -82,9 +77,8 @@ static int open_control(struct gbx_egress *egress, const char *path, struct gbx_
 /* The configuration has keys: it goes into memory that has no name, and is read once. */
 static int write_config(const struct gbx_egress_options *options, const struct child_ends *ends, struct gbx_error *err) {
         json_t *config = json_copy((json_t *)(uintptr_t)options->config);
-        gbx_auto(gbx_close_fd) int fd = memfd_create("egress-config", MFD_CLOEXEC);
         char *text = NULL;
-        int r = 0;
+        int r = 0, fd = -1;
 
         if (!config || json_object_set_new(config, "version", json_integer(1)) < 0 ||
             json_object_set_new(config, "listen", json_pack("[i]", ends->listen)) < 0 ||
@@ -93,17 +87,13 @@ static int write_config(const struct gbx_egress_options *options, const struct c
             (ends->control >= 0 && json_object_set_new(config, "control", json_integer(ends->control)) < 0) ||
             !(text = json_dumps(config, JSON_COMPACT)))
                 r = gbx_fail_memory(err);
-        if (r == 0 && fd < 0)
-                r = gbx_fail_errno(err, "cannot make a memory file");
         if (r == 0)
-                r = gbx_write_all(fd, text, strlen(text), err);
-        if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
-                r = gbx_fail_errno(err, "cannot rewind the configuration");
+                r = fd = gbx_memfile("egress-config", text, strlen(text), err);
         if (text)
                 OPENSSL_cleanse(text, strlen(text));
         free(text);
         json_decref(config);
-        return r < 0 ? r : gbx_take_fd(&fd);
+        return r < 0 ? r : fd;
 }
 
 static int open_pipe(int *ret_read, int *ret_write, struct gbx_error *err) {
@@ -116,46 +106,24 @@ static int open_pipe(int *ret_read, int *ret_write, struct gbx_error *err) {
         return 0;
 }
 
-static void destroy_actions(posix_spawn_file_actions_t *actions) { (void)posix_spawn_file_actions_destroy(actions); }
-static void destroy_attributes(posix_spawnattr_t *attributes) { (void)posix_spawnattr_destroy(attributes); }
-
-/* In a process group of its own: a terminal's ^C is for the gateway, which ends the job, and then its proxy. */
+/* Descriptors keep their numbers, by which the configuration names them. In a process group of its own: a terminal's ^C is
+ * for the gateway, which ends the job, and then its proxy. */
 static int spawn(struct gbx_egress *egress, const struct gbx_egress_options *options, const struct child_ends *ends,
                  struct gbx_error *err) {
         const int inherited[] = { ends->config, ends->listen, ends->events, ends->ready, ends->control,
                                   options->tokens > 0 ? options->tokens : -1 };
-        const char *program = options->program;
+        struct gbx_spawn_descriptor descriptors[gbx_array_size(inherited) + 1] = { { ends->messages, STDERR_FILENO } };
         char config[16], ready[16];
-        char *const arguments[] = { (char *)(uintptr_t) "gbx-egress", config, ready, NULL };
-        char *const environment[] = { NULL };
-        gbx_auto(destroy_actions) posix_spawn_file_actions_t actions;
-        gbx_auto(destroy_attributes) posix_spawnattr_t attributes;
-        int r;
+        const char *const arguments[] = { "gbx-egress", config, ready, NULL };
+        struct gbx_spawn start = { .program = options->program, .arguments = arguments,
+                                   .descriptors = descriptors, .descriptor_count = 1, .own_group = true };
 
         (void)snprintf(config, sizeof config, "%d", ends->config);
         (void)snprintf(ready, sizeof ready, "%d", ends->ready);
-        (void)posix_spawn_file_actions_init(&actions); /* neither fails, but where memory is gone */
-        (void)posix_spawnattr_init(&attributes);
-        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-        if (r == 0)
-                r = posix_spawnattr_setpgroup(&attributes, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, ends->messages, STDERR_FILENO);
-        for (size_t i = 0; i < gbx_array_size(inherited) && r == 0; i++)
-                if (inherited[i] >= 0) /* onto itself: clears close-on-exec */
-                        r = posix_spawn_file_actions_adddup2(&actions, inherited[i], inherited[i]);
-        if (r == 0)
-                r = posix_spawn(&egress->pid, program, &actions, &attributes, arguments, environment);
-        if (r != 0) {
-                egress->pid = 0;
-                errno = r;
-                return gbx_fail_errno(err, "cannot start '%s'", program);
-        }
-        return 0;
+        for (size_t i = 0; i < gbx_array_size(inherited); i++)
+                if (inherited[i] >= 0)
+                        descriptors[start.descriptor_count++] = (struct gbx_spawn_descriptor){ inherited[i], inherited[i] };
+        return gbx_spawn(&egress->child, &start, err);
 }
 
 /* What the proxy said last, as an error. */
@@ -269,9 +237,6 @@ static int start_proxy(struct gbx_egress *egress, const struct gbx_egress_option
         if (r < 0)
                 return r;
         close_ends(&ends);
-        egress->process = (int)syscall(SYS_pidfd_open, egress->pid, 0);
-        if (egress->process < 0)
-                return gbx_fail_errno(err, "cannot keep hold of the egress proxy");
         return wait_until_ready(egress, ready, err);
 }
 
@@ -303,7 +268,7 @@ int gbx_egress_start(struct gbx_egress **ret, const struct gbx_egress_options *o
 
         if (!egress)
                 return gbx_fail_memory(err);
-        *egress = (struct gbx_egress){ .network = { .job = -1, .gateway = -1 }, .events = -1, .messages = -1, .process = -1,
+        *egress = (struct gbx_egress){ .network = { .job = -1, .gateway = -1 }, .events = -1, .messages = -1, .child = GBX_NO_CHILD,
                                        .take = options->take, .userdata = options->userdata };
         r = make_network(egress, options->rate, err);
         if (r < 0)
@@ -341,46 +306,29 @@ json_t *gbx_egress_environment(const struct gbx_egress *egress) {
 }
 
 void gbx_egress_close_flows(struct gbx_egress *egress, int signal) {
-        (void)syscall(SYS_pidfd_send_signal, egress->process, signal, NULL, 0); /* one that has ended has no flows */
-}
-
-/* Asked first, killed after a while. */
-static int end_process(struct gbx_egress *egress, int *ret_status) {
-        (void)kill(egress->pid, SIGTERM);
-        for (int waited = 0; waited < STOP_MS; waited += 10) {
-                pid_t ended = waitpid(egress->pid, ret_status, WNOHANG);
-
-                if (ended == egress->pid)
-                        return 0;
-                if (ended < 0 && errno != EINTR)
-                        return -errno;
-                (void)poll(NULL, 0, 10);
-        }
-        (void)kill(egress->pid, SIGKILL);
-        while (waitpid(egress->pid, ret_status, 0) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        return 0;
+        (void)syscall(SYS_pidfd_send_signal, egress->child.fd, signal, NULL, 0); /* one that has ended has no flows */
 }
 
 int gbx_egress_stop(struct gbx_egress *egress, struct gbx_error *err) {
-        int status = 0, r = 0;
+        bool started = egress->child.pid > 0;
+        struct gbx_ended ended = {};
+        int r = 0;
 
         egress->redirect = gbx_redirect_free(egress->redirect);
-        if (egress->pid > 0)
-                r = end_process(egress, &status);
+        if (started)
+                r = gbx_child_stop(&egress->child, STOP_MS, &ended, err);
         if (egress->reading)
                 (void)pthread_join(egress->reader, NULL);
-        if (egress->pid > 0 && egress->take_result < 0)
+        if (started && egress->take_result < 0)
                 r = gbx_fail(err, egress->take_result, "records of the egress proxy could not be kept");
-        else if (egress->pid > 0 && (r < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0))
+        else if (started && (r < 0 || !gbx_ended_well(&ended)))
                 r = fail_with_message(egress, "the egress proxy had ended before it was told to", err);
         if (egress->control_path)
                 (void)unlink(egress->control_path);
         free(egress->control_path);
         gbx_close_fd(&egress->events);
         gbx_close_fd(&egress->messages);
-        gbx_close_fd(&egress->process);
+        gbx_child_end(&egress->child);
         gbx_network_free(&egress->network);
         free(egress);
         return r;

@@ -2,16 +2,13 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
-#include "base/file.h"
+#include "base/memfile.h"
+#include "base/spawn.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 extern char **environ;
 
@@ -42,27 +39,8 @@ static void take_into_buffer(void *userdata, const char *data, size_t size) {
 
 static int make_spec_file(const json_t *spec, struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) char *text = json_dumps(spec, JSON_COMPACT);
-        gbx_auto(gbx_close_fd) int fd = memfd_create("sandbox-spec", MFD_CLOEXEC);
-        int r;
 
-        if (!text)
-                return gbx_fail_memory(err);
-        if (fd < 0)
-                return gbx_fail_errno(err, "cannot make a memory file for the sandbox spec");
-        r = gbx_write_all(fd, text, strlen(text), err);
-        if (r < 0)
-                return r;
-        if (lseek(fd, 0, SEEK_SET) < 0)
-                return gbx_fail_errno(err, "cannot rewind the sandbox spec");
-        return gbx_take_fd(&fd);
-}
-
-static void destroy_actions(posix_spawn_file_actions_t *actions) {
-        (void)posix_spawn_file_actions_destroy(actions);
-}
-
-static void destroy_attributes(posix_spawnattr_t *attributes) {
-        (void)posix_spawnattr_destroy(attributes);
+        return text ? gbx_memfile("sandbox-spec", text, strlen(text), err) : gbx_fail_memory(err);
 }
 
 /* Our ends of what the launcher is started with. */
@@ -70,45 +48,30 @@ struct ends {
         int spec, result, message, control;
 };
 
-/* In the child a dup2 of a descriptor onto itself clears close-on-exec, so numbers stay as the spec names them. The
- * launcher gets a process group of its own: what a terminal sends (^C, ^Z) is for us to answer, and ends the run in order. */
-static int spawn(const struct gbx_launch *launch, const struct ends *ends, pid_t *ret_pid, struct gbx_error *err) {
+/* Descriptors keep their numbers, by which the spec names them. The launcher gets a process group of its own: what a
+ * terminal sends (^C, ^Z) is for us to answer, and ends the run in order. */
+static int spawn(const struct gbx_launch *launch, const struct ends *ends, struct gbx_child *ret_child, struct gbx_error *err) {
+        struct gbx_spawn_descriptor descriptors[GBX_SPAWN_MAX_DESCRIPTORS] = {
+                { ends->spec, ends->spec }, { ends->result, ends->result }, { ends->control, ends->control },
+                { ends->message, STDERR_FILENO },
+        };
         char spec_path[32], result_text[16], control_text[16];
-        char *const arguments[] = { (char *)(uintptr_t) "gbx-sandbox", (char *)(uintptr_t) "run", spec_path,
-                                    (char *)(uintptr_t) "--result-fd", result_text,
-                                    (char *)(uintptr_t) "--control-fd", control_text, NULL };
-        const int kept[] = { ends->spec, ends->result, ends->control };
-        gbx_auto(destroy_actions) posix_spawn_file_actions_t actions;
-        gbx_auto(destroy_attributes) posix_spawnattr_t attributes;
-        int r;
+        const char *const arguments[] = { "gbx-sandbox", "run", spec_path, "--result-fd", result_text,
+                                          "--control-fd", control_text, NULL };
+        struct gbx_spawn start = { .program = launch->program, .arguments = arguments, .own_group = true,
+                                   .environment = (const char *const *)environ, .descriptors = descriptors, .descriptor_count = 4 };
 
+        if (launch->descriptor_count > gbx_array_size(descriptors) - MAX_PIPES - start.descriptor_count)
+                return gbx_fail(err, -EINVAL, "%zu descriptors are too many for a sandbox", launch->descriptor_count);
         (void)snprintf(spec_path, sizeof spec_path, "/proc/self/fd/%d", ends->spec);
         (void)snprintf(result_text, sizeof result_text, "%d", ends->result);
         (void)snprintf(control_text, sizeof control_text, "%d", ends->control);
-        (void)posix_spawn_file_actions_init(&actions); /* neither fails, but where memory is gone */
-        (void)posix_spawnattr_init(&attributes);
-        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-        if (r == 0)
-                r = posix_spawnattr_setpgroup(&attributes, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-        if (r == 0)
-                r = posix_spawn_file_actions_adddup2(&actions, ends->message, STDERR_FILENO);
-        for (size_t i = 0; i < gbx_array_size(kept) && r == 0; i++)
-                r = posix_spawn_file_actions_adddup2(&actions, kept[i], kept[i]);
-        for (size_t i = 0; i < launch->descriptor_count && r == 0; i++)
-                r = posix_spawn_file_actions_adddup2(&actions, launch->descriptors[i], launch->descriptors[i]);
-        for (size_t i = 0; i < launch->pipe_count && r == 0; i++)
-                r = posix_spawn_file_actions_adddup2(&actions, launch->pipes[i].write_end, launch->pipes[i].write_end);
-        if (r == 0)
-                r = posix_spawn(ret_pid, launch->program, &actions, &attributes, arguments, environ);
-        if (r != 0) {
-                errno = r;
-                return gbx_fail_errno(err, "cannot start '%s'", launch->program);
-        }
-        return 0;
+        for (size_t i = 0; i < launch->descriptor_count; i++)
+                descriptors[start.descriptor_count++] = (struct gbx_spawn_descriptor){ launch->descriptors[i], launch->descriptors[i] };
+        for (size_t i = 0; i < launch->pipe_count; i++)
+                descriptors[start.descriptor_count++] =
+                        (struct gbx_spawn_descriptor){ launch->pipes[i].write_end, launch->pipes[i].write_end };
+        return gbx_spawn(ret_child, &start, err);
 }
 
 /* Takes what one pipe has to give. */
@@ -156,7 +119,7 @@ static int read_pipes(struct gbx_launch_pipe *const *pipes, size_t count, int ca
         }
 }
 
-static int parse_result(int status, const struct gbx_buffer *result, const struct gbx_buffer *message,
+static int parse_result(const struct gbx_ended *ended, const struct gbx_buffer *result, const struct gbx_buffer *message,
                         json_t **ret_result, struct gbx_error *err) {
         json_error_t problem;
         json_t *json;
@@ -164,10 +127,10 @@ static int parse_result(int status, const struct gbx_buffer *result, const struc
 
         while (length > 0 && message->data[length - 1] == '\n')
                 length--;
-        if (!WIFEXITED(status))
-                return gbx_fail(err, -ECANCELED, "the sandbox launcher was killed by signal %d", WTERMSIG(status));
-        if (WEXITSTATUS(status) != 0)
-                return gbx_fail(err, WEXITSTATUS(status) == 2 ? -EINVAL : -ECANCELED, "%.*s",
+        if (ended->signal)
+                return gbx_fail(err, -ECANCELED, "the sandbox launcher was killed by signal %d", ended->signal);
+        if (ended->status != 0)
+                return gbx_fail(err, ended->status == 2 ? -EINVAL : -ECANCELED, "%.*s",
                                 length ? (int)length : 37, length ? gbx_buffer_text(message) : "the sandbox launcher did not say why");
         json = json_loadb(gbx_buffer_text(result), result->size, JSON_REJECT_DUPLICATES, &problem);
         if (!json_is_object(json)) {
@@ -178,23 +141,16 @@ static int parse_result(int status, const struct gbx_buffer *result, const struc
         return 0;
 }
 
-static void kill_launcher(const pid_t *pid) {
-        if (*pid > 0) {
-                (void)kill(*pid, SIGKILL);
-                while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
-                        ;
-        }
-}
-
 int gbx_launch_run(struct gbx_launch *launch, json_t **ret_result, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer result = {}, message = {};
         gbx_auto(gbx_launch_pipe_close) struct gbx_launch_pipe result_pipe = { .read_end = -1, .write_end = -1 };
         gbx_auto(gbx_launch_pipe_close) struct gbx_launch_pipe message_pipe = { .read_end = -1, .write_end = -1 };
         gbx_auto(gbx_launch_pipe_close) struct gbx_launch_pipe control = { .read_end = -1, .write_end = -1 };
         gbx_auto(gbx_close_fd) int spec = make_spec_file(launch->spec, err);
-        gbx_auto(kill_launcher) pid_t pid = 0;
+        gbx_auto(gbx_child_end) struct gbx_child child = GBX_NO_CHILD;
         struct gbx_launch_pipe *pipes[MAX_PIPES + 2];
-        int r, status;
+        struct gbx_ended ended;
+        int r;
 
         if (spec < 0)
                 return spec;
@@ -209,7 +165,7 @@ int gbx_launch_run(struct gbx_launch *launch, json_t **ret_result, struct gbx_er
         r = gbx_launch_pipe_open(&control, 0, NULL, NULL, err);
         if (r < 0)
                 return r;
-        r = spawn(launch, &(struct ends){ spec, result_pipe.write_end, message_pipe.write_end, control.read_end }, &pid, err);
+        r = spawn(launch, &(struct ends){ spec, result_pipe.write_end, message_pipe.write_end, control.read_end }, &child, err);
         if (r < 0)
                 return r;
         gbx_close_fd(&control.read_end);
@@ -224,9 +180,6 @@ int gbx_launch_run(struct gbx_launch *launch, json_t **ret_result, struct gbx_er
         r = read_pipes(pipes, launch->pipe_count + 2, launch->cancel > 0 ? launch->cancel : -1, &control.write_end, err);
         if (r < 0)
                 return r;
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return gbx_fail_errno(err, "cannot wait for the sandbox launcher");
-        pid = 0;
-        return parse_result(status, &result, &message, ret_result, err);
+        r = gbx_child_wait(&child, -1, &ended, err);
+        return r < 0 ? r : parse_result(&ended, &result, &message, ret_result, err);
 }
