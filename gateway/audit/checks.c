@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "gateway/run/state.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/caller.h"
 #include "gateway/store/fact.h"
@@ -89,20 +90,6 @@ static int check_actor(struct gbx_replay_state *state, struct gbx_error *err) {
 
 /* --- runs ------------------------------------------------------------------------ */
 
-/* Which state of the run an action needs. */
-static const struct {
-        const char *action;
-        const char *states[3];
-} transitions[] = {
-        { "run.start", { "allowed" } },
-        { "run.end", { "running" } },
-        { "gate.check", { "ended", "held", "approved" } }, /* again, when releases since then bear on it */
-        { "gate.hold", { "hold" } },
-        { "release.approve", { "held" } },
-        { "release.reject", { "held", "approved" } },
-        { "release.create", { "release", "approved" } },
-};
-
 int gbx_replay_find_run(struct gbx_replay_state *state, json_t **ret_row, struct gbx_error *err) {
         const char *run = strcmp(state->action, "release.create") == 0 ? gbx_replay_detail(state, "run") : gbx_replay_top(state, "object");
 
@@ -110,23 +97,22 @@ int gbx_replay_find_run(struct gbx_replay_state *state, json_t **ret_row, struct
 }
 
 static int check_transition(struct gbx_replay_state *state, struct gbx_error *err) {
-        for (size_t i = 0; i < gbx_array_size(transitions); i++) {
-                gbx_auto(gbx_json_freep) json_t *row = NULL;
-                const char *found;
-                int r;
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        const char *found = NULL;
+        int r;
 
-                if (strcmp(transitions[i].action, state->action) != 0)
-                        continue;
-                r = gbx_replay_find_run(state, &row, err);
-                if (r < 0)
-                        return r;
-                found = r > 0 ? "unknown" : json_string_value(json_object_get(row, "state"));
-                for (size_t k = 0; k < gbx_array_size(transitions[i].states) && transitions[i].states[k]; k++)
-                        if (strcmp(transitions[i].states[k], found) == 0)
-                                return 0;
-                return gbx_replay_diverge(state, err, "illegal in the state '%s' of the run", found);
-        }
-        return 0;
+        if (!gbx_run_moves(state->action))
+                return 0;
+        r = gbx_replay_find_run(state, &row, err);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                found = gbx_run_state_of(json_string_value(json_object_get(row, "state")),
+                                         json_string_value(json_object_get(row, "outcome")));
+        if (gbx_run_next(found, state->action, gbx_replay_top(state, "outcome")))
+                return 0;
+        return found ? gbx_replay_diverge(state, err, "illegal in the state '%s' of the run", found)
+                     : gbx_replay_diverge(state, err, "illegal for a run that was not decided");
 }
 
 /* --- all of it ------------------------------------------------------------------- */

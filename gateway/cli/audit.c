@@ -88,8 +88,9 @@ static int add_rows(json_t *rows, json_t *entry, struct gbx_error *err) {
         if (json_array_append(rows, entry) < 0)
                 return gbx_fail_memory(err);
         for (size_t i = 1; i < json_array_size(reasons); i++)
-                if (json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "index", "", "time", "", "actor", "", "action", "",
-                                                          "object", "", "outcome", "", "reasons", json_array_get(reasons, i))) < 0)
+                if (json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "index", "", "time", "", "actor", "",
+                                                          "action", "", "object", "", "outcome", "", "reasons",
+                                                          json_array_get(reasons, i))) < 0)
                         return gbx_fail_memory(err);
         return 0;
 }

@@ -13,6 +13,7 @@
 #include "policy/decision.h"
 #include "base/json.h"
 #include "gateway/store/view.h"
+#include "gateway/run/state.h"
 #include "gateway/run/usage.h"
 
 #include <stdio.h>
@@ -68,10 +69,20 @@ static void print_outcome(const struct gbx_cli *cli, const struct gbx_run_outcom
                 printf("  fetch it with: gbx job fetch %s --output FOLDER --as NAME\n", outcome->id);
 }
 
+static int find_limits(struct gbx_cli *cli, const char *run, struct gbx_policy_limits *ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_view_query_one(cli->site->view, &row, err, "SELECT policy FROM run WHERE id=?1", run, NULL);
+
+        if (r >= 0)
+                gbx_usage_limits(cli->site, r > 0 ? NULL : json_string_value(json_object_get(row, "policy")), ret);
+        return r < 0 ? r : 0;
+}
+
 static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_cli_order_free) struct gbx_cli_order asked = { .order = { .progress = show_progress, .userdata = cli } };
         gbx_auto(gbx_run_outcome_free) struct gbx_run_outcome outcome = {};
         gbx_auto(gbx_interrupt_end) struct gbx_interrupt interrupt = { .fd = -1 };
+        struct gbx_policy_limits limits;
         bool exact = false;
         int r = gbx_cli_order(cli, &asked, err);
 
@@ -88,8 +99,12 @@ static int run_run(struct gbx_cli *cli, struct gbx_error *err) {
                 r = gbx_usage_exact(cli->site, cli->caller, &exact, err);
         if (r < 0)
                 return r;
-        if (!exact)
-                gbx_usage_coarsen(outcome.report);
+        if (!exact) {
+                r = find_limits(cli, outcome.id, &limits, err);
+                if (r < 0)
+                        return r;
+                gbx_usage_coarsen(outcome.report, &limits);
+        }
         print_outcome(cli, &outcome);
         return (int)outcomes[outcome.state].exit;
 }
@@ -121,6 +136,27 @@ static int find_whose(struct gbx_cli *cli, const char *action, struct whose *ret
         return 0;
 }
 
+/* Of the policy that the last row named: most rows name the same. */
+struct caps {
+        char policy[GBX_SHA256_TEXT_SIZE];
+        struct gbx_policy_limits limits;
+};
+
+/* A row of the view as the caller may see it. */
+static void show_run(struct gbx_cli *cli, json_t *row, bool exact, struct caps *caps) {
+        const char *state = json_string_value(json_object_get(row, "state")), *policy = json_string_value(json_object_get(row, "policy"));
+
+        (void)json_object_set_new(row, "state",
+                                  json_string(gbx_run_state_of(state, json_string_value(json_object_get(row, "outcome")))));
+        if (exact)
+                return;
+        if (strcmp(caps->policy, policy ? policy : "") != 0) {
+                (void)snprintf(caps->policy, sizeof caps->policy, "%s", policy ? policy : "");
+                gbx_usage_limits(cli->site, policy, &caps->limits);
+        }
+        gbx_usage_coarsen(row, &caps->limits);
+}
+
 static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
         static const struct gbx_cli_column columns[] = {
                 { "id", "RUN", GBX_COLUMN_TEXT },           { "name", "ALGORITHM", GBX_COLUMN_TEXT },
@@ -129,6 +165,7 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
                 { "denied", "DENIED CALLS", GBX_COLUMN_NUMBER }, {},
         };
         struct whose whose = {};
+        struct caps caps = {};
         json_t *rows, *row;
         size_t index;
         bool exact = false;
@@ -144,10 +181,8 @@ static int run_ls(struct gbx_cli *cli, struct gbx_error *err) {
                                    whose.requester, whose.owner, NULL);
         if (r < 0)
                 return r;
-        json_array_foreach(rows, index, row) {
-                if (!exact)
-                        gbx_usage_coarsen(row);
-        }
+        json_array_foreach(rows, index, row)
+                show_run(cli, row, exact, &caps);
         return gbx_cli_print_rows(cli, rows, columns, "no runs yet; analysts start them with: gbx job run", err);
 }
 
@@ -157,7 +192,7 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
                 { "requester", "requester", GBX_COLUMN_TEXT }, { "purpose", "purpose", GBX_COLUMN_TEXT },
                 { "datasets", "datasets", GBX_COLUMN_TEXT },  { "policy", "policy", GBX_COLUMN_TEXT },
                 { "request", "request", GBX_COLUMN_TEXT },    { "state", "state", GBX_COLUMN_TEXT },
-                { "outcome", "ended", GBX_COLUMN_TEXT },      { "denied", "denied calls", GBX_COLUMN_NUMBER },
+                { "outcome", "outcome", GBX_COLUMN_TEXT },      { "denied", "denied calls", GBX_COLUMN_NUMBER },
                 { "cpu_ms", "cpu ms", GBX_COLUMN_NUMBER },    { "wall_ms", "wall ms", GBX_COLUMN_NUMBER },
                 { "memory_bytes", "memory", GBX_COLUMN_NUMBER }, { "release", "release", GBX_COLUMN_TEXT },
                 {},
@@ -178,8 +213,7 @@ static int run_show(struct gbx_cli *cli, struct gbx_error *err) {
                 return r;
         if (r > 0)
                 return gbx_fail(err, -ENOENT, "there is no run '%s' (gbx job ls)", cli->arguments[0]);
-        if (!exact)
-                gbx_usage_coarsen(row);
+        show_run(cli, row, exact, &(struct caps){});
         return gbx_cli_print_object(cli, gbx_take_ptr(row), columns, err);
 }
 

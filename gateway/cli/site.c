@@ -9,6 +9,7 @@
 #include "gateway/store/keys.h"
 #include "base/json.h"
 #include "gateway/store/view.h"
+#include "policy/decision.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,19 +63,26 @@ static int run_status(struct gbx_cli *cli, struct gbx_error *err) {
                 { "releases", "releases", GBX_COLUMN_NUMBER },   {},
         };
         gbx_auto(gbx_json_freep) json_t *row = NULL;
-        int r = gbx_view_query_one(cli->site->view, &row, err,
-                                   "SELECT (SELECT count(*) FROM user WHERE state='active') AS users,"
-                                   " (SELECT count(*) FROM dataset WHERE state='active') AS datasets,"
-                                   " (SELECT count(*) FROM algorithm) AS algorithms, (SELECT count(*) FROM run) AS runs,"
-                                   " (SELECT count(*) FROM run WHERE state='held') AS held,"
-                                   " (SELECT count(*) FROM release) AS releases",
-                                   NULL);
+        unsigned roles = 0;
+        int r = gbx_caller_roles(cli->site, cli->caller, &roles, err);
 
+        /* An analyst's jobs must not be able to tell it anything by what they add to the log, nor others' by theirs. */
+        if (r >= 0)
+                r = gbx_view_query_one(cli->site->view, &row, err,
+                                       "SELECT (SELECT count(*) FROM user WHERE state='active') AS users,"
+                                       " (SELECT count(*) FROM dataset WHERE state='active') AS datasets,"
+                                       " (SELECT count(*) FROM algorithm) AS algorithms,"
+                                       " (SELECT count(*) FROM run WHERE ?1='' OR requester=?1) AS runs,"
+                                       " (SELECT count(*) FROM run WHERE state='held' AND (?1='' OR requester=?1)) AS held,"
+                                       " (SELECT count(*) FROM release WHERE ?1='' OR recipient=?1) AS releases",
+                                       roles == GBX_ROLE_ANALYST ? gbx_caller_name(cli->caller) : "", NULL);
         if (r < 0)
                 return r;
         (void)json_object_set_new(row, "origin", json_string(cli->site->origin));
-        (void)json_object_set_new(row, "entries", json_integer((json_int_t)gbx_log_size(cli->site->log)));
-        (void)json_object_set_new(row, "covered", json_integer((json_int_t)gbx_log_covered(cli->site->log)));
+        if (roles & (GBX_ROLE_AUDITOR | GBX_ROLE_ADMIN)) {
+                (void)json_object_set_new(row, "entries", json_integer((json_int_t)gbx_log_size(cli->site->log)));
+                (void)json_object_set_new(row, "covered", json_integer((json_int_t)gbx_log_covered(cli->site->log)));
+        }
         return gbx_cli_print_object(cli, gbx_take_ptr(row), columns, err);
 }
 

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "gateway/run/usage.h"
 #include "gateway/store/view.h"
 
 #include <libsmartcols/libsmartcols.h>
@@ -24,6 +25,22 @@ static void unpack(json_t *row) {
 
                 if (inner)
                         (void)json_object_set_new(row, field, inner);
+        }
+}
+
+/* Numbers of entries, which jobs can move by what they make the log hold, are for those who read the log. */
+static bool sees_places(const struct gbx_cli *cli) {
+        bool exact = false;
+
+        return !cli->site || (gbx_usage_exact(cli->site, cli->caller, &exact, NULL) >= 0 && exact);
+}
+
+/* A row of the view as it is printed. */
+static void prepare(json_t *row, bool places) {
+        unpack(row);
+        if (!places) {
+                (void)json_object_del(row, "seq");
+                (void)json_object_del(row, "state_seq");
         }
 }
 
@@ -93,12 +110,13 @@ int gbx_cli_print_rows(const struct gbx_cli *cli, json_t *rows, const struct gbx
                        struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *owned = rows;
         gbx_auto(unref_table) struct libscols_table *table = NULL;
+        bool places = sees_places(cli);
         size_t index;
         json_t *row;
         int r;
 
         json_array_foreach(rows, index, row)
-                unpack(row);
+                prepare(row, places);
         if (cli->json) {
                 gbx_cli_print_json(json_incref(rows));
                 return 0;
@@ -122,7 +140,7 @@ int gbx_cli_print_object(const struct gbx_cli *cli, json_t *object, const struct
 
         if (!object)
                 return gbx_fail_memory(err);
-        unpack(object);
+        prepare(object, sees_places(cli));
         if (cli->json) {
                 gbx_cli_print_json(json_incref(object));
                 return 0;

@@ -3,6 +3,7 @@
 # the data's rows wherever it may write; a Lua job tries the same with errors and progress. The controls: the same program
 # outside says them all, and the same search finds the marker where somebody wrote it into the log on purpose.
 load ../e2e/site.bash
+load lib/seen.bash
 
 setup_file() {
         [ "$(id -u)" -eq 0 ] || skip "needs root"
@@ -114,28 +115,6 @@ teardown_file() {
 
 job() { # ALGORITHM WAY [PURPOSE]
         gbx job run --algo "$1" --data credit --purpose "${3:-talk}" --param by="$2" --as bank-a
-}
-
-# A proof's entry in clear text.
-proven() { # ENTRY
-        gbx audit prove "$1" --out - --as audit | sed -n 's/^extra //p' | base64 -d
-}
-
-# All that anybody can read of the site's log, run and entries: into $WORK/seen.
-see() { # RUN
-        gbx audit ls --json --as audit
-        gbx audit ls --as audit
-        gbx audit export --as audit
-        gbx audit export --format csv --as audit
-        gbx audit export --format openlineage --as audit
-        gbx job ls --json --as bank-a
-        gbx job ls --as audit
-        gbx job show "$1" --json --as bank-a
-        gbx job show "$1" --as audit
-        local entry
-        for entry in $(gbx audit ls --json --object "$1" --as audit | jq -r '.[].index'); do
-                proven "$entry" || return 1
-        done
 }
 
 # The newest run ended as it should, and no byte of the job is anywhere.

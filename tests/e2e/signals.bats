@@ -83,7 +83,7 @@ is_cancelled() {
         ends_with 1
         nothing_is_left
         grep -q "cancelled by a signal; nothing was released" "$WORK/out"
-        last_run | jq -e '.state == "ended" and .outcome == "cancelled"'
+        last_run | jq -e '.state == "cancelled" and .outcome == "cancelled"'
         gbx audit ls --object "$(last_run | jq -r .id)" --action run.end --as audit --json |
                 jq -e 'length == 1 and .[0].outcome == "cancelled" and .[0].reasons == ["cancelled"]'
         gbx audit replay --as audit
