@@ -97,7 +97,8 @@ static void settle_decimals(struct gbx_schema *schema, const struct gbx_yaml_nod
         struct gbx_decimal unit;
 
         for (size_t i = 0; list && i < schema->columns.count && i < list->count; i++) {
-                if (columns[i].type != GBX_TYPE_DECIMAL || gbx_yaml_get(list->children[i], "decimals"))
+                columns[i].round = gbx_yaml_get(list->children[i], "decimals") != NULL;
+                if (columns[i].type != GBX_TYPE_DECIMAL || columns[i].round)
                         continue;
                 columns[i].decimals = GBX_SCHEMA_DECIMALS;
                 if (columns[i].unit && gbx_decimal_parse(columns[i].unit, &unit, NULL) >= 0 && unit.scale <= GBX_SCHEMA_MAX_DECIMALS)
@@ -170,10 +171,10 @@ int gbx_schema_json(const struct gbx_schema *schema, json_t **ret, struct gbx_er
         json_t *list = json_array(), *object;
 
         for (size_t i = 0; i < schema->columns.count; i++)
-                if (json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:I}", "name", columns[i].name,
+                if (json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b, s:I, s:b}", "name", columns[i].name,
                                                           "type", type_words[columns[i].type], "missing",
                                                           (int)columns[i].missing, "key", (int)columns[i].key,
-                                                          "decimals", (json_int_t)columns[i].decimals)) < 0) {
+                                                          "decimals", (json_int_t)columns[i].decimals, "round", (int)columns[i].round)) < 0) {
                         json_decref(list);
                         return gbx_fail_memory(err);
                 }

@@ -43,6 +43,7 @@ struct gbx_schema_column {
         struct gbx_texts values; /* the only texts allowed; empty: any */
         char *unit;        /* numbers are multiples of it; NULL: any */
         uint64_t decimals; /* digits behind the point that numbers may have, 0 for integers; see gbx_schema_json */
+        bool round;        /* the schema says how many, so that more are rounded off when a table is computed */
         char *tolerance;   /* how far a watermark may move a released number of this name; NULL: nothing said */
         char *min, *max;   /* NULL: open */
 };
@@ -65,7 +66,7 @@ static inline void gbx_schema_freep(struct gbx_schema **schema) { *schema = gbx_
 const char *gbx_class_name(enum gbx_class class);
 
 /* What the engine and the tabulator read as /job/schema/NAME.json:
- * {"columns":[{"name":"age","type":"integer","missing":true,"key":false,"decimals":0}],"contributor":"person"}
+ * {"columns":[{"name":"age","type":"integer","missing":true,"key":false,"decimals":0,"round":false}],"contributor":"person"}
  * The last is there if the schema has one. `decimals` of a decimal column: as the schema says, or the digits of its
  * unit, or GBX_SCHEMA_DECIMALS. */
 int gbx_schema_json(const struct gbx_schema *schema, json_t **ret, struct gbx_error *err);

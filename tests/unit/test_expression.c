@@ -250,12 +250,24 @@ static void test_numbers(void **state) {
                 { "99999999999999999999999999999999999999999999", 0, false, 0 }, { "0.00000000000000000000000000000000001", 6, false, 0 },
         };
 
+        static const struct {
+                const char *text;
+                int64_t value;
+        } rounded[] = { { "1.005", 100 }, { "1.015", 102 }, { "1.0050001", 101 }, { "-1.015", -102 }, { "0.009", 1 }, { "0.005", 0 }, { "0.0051", 1 },
+                        { "5e-4", 0 }, { "1e-999", 0 }, { "123456.789", 12345679 }, { "0.995", 100 }, { "7", 700 } };
+
         (void)state;
         for (size_t i = 0; i < gbx_array_size(cases); i++) {
                 int64_t value = 0;
 
-                if (gbx_fixed_parse(cases[i].text, strlen(cases[i].text), cases[i].scale, &value) != cases[i].good || value != cases[i].value)
+                if (gbx_fixed_parse(cases[i].text, strlen(cases[i].text), cases[i].scale, false, &value) != cases[i].good || value != cases[i].value)
                         fail_msg("'%s'", cases[i].text);
+        }
+        for (size_t i = 0; i < gbx_array_size(rounded); i++) {
+                int64_t value = 0;
+
+                assert_true(gbx_fixed_parse(rounded[i].text, strlen(rounded[i].text), 2, true, &value));
+                assert_int_equal(value, rounded[i].value);
         }
         for (int64_t days = -800000; days < 800000; days += 13) {
                 int64_t year;

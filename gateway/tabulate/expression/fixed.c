@@ -61,7 +61,24 @@ static bool read_exponent(const char *text, size_t size, size_t *at, int *ret) {
         return true;
 }
 
-bool gbx_fixed_parse(const char *text, size_t size, unsigned scale, int64_t *ret) {
+/* Takes digits off the end: false if one is not zero and may not be rounded. */
+static bool drop_digits(wide *value, unsigned count, bool round) {
+        int last = 0;
+        bool rest = false; /* something behind the last digit taken off */
+
+        for (; count > 0; count--) {
+                rest |= last != 0;
+                last = (int)(*value % 10);
+                *value /= 10;
+        }
+        if (!round)
+                return last == 0 && !rest;
+        if (last > 5 || (last == 5 && (rest || *value % 2)))
+                ++*value;
+        return true;
+}
+
+bool gbx_fixed_parse(const char *text, size_t size, unsigned scale, bool round, int64_t *ret) {
         bool negative = size > 0 && text[0] == '-';
         size_t at = negative, whole, fraction = 0;
         wide value = 0, most = (wide)1 << 96;
@@ -88,11 +105,8 @@ bool gbx_fixed_parse(const char *text, size_t size, unsigned scale, int64_t *ret
                         return false;
                 value *= 10;
         }
-        for (; shift < 0 && value != 0; shift++) {
-                if (value % 10)
-                        return false;
-                value /= 10;
-        }
+        if (shift < 0 && !drop_digits(&value, (unsigned)-shift, round))
+                return false;
         return fit(negative ? -value : value, ret);
 }
 

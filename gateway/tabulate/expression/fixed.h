@@ -30,8 +30,9 @@ bool gbx_fixed_divide(int64_t a, unsigned scale_a, int64_t b, unsigned scale_b, 
 /* Less than, equal to, greater than zero; never overflows. */
 int gbx_fixed_compare(int64_t a, unsigned scale_a, int64_t b, unsigned scale_b);
 
-/* Reads "-12.50" or "1.2e3" exactly with `scale` decimals. False if it is no number, has more decimals, or does not fit. */
-bool gbx_fixed_parse(const char *text, size_t size, unsigned scale, int64_t *ret);
+/* Reads "-12.50" or "1.2e3" with `scale` decimals. What has more is rounded, halves to even, if `round` says so. False if
+ * it is no number, has more decimals that are not to be rounded, or does not fit. */
+bool gbx_fixed_parse(const char *text, size_t size, unsigned scale, bool round, int64_t *ret);
 
 /* Exactly `scale` decimals: "-0.05". */
 void gbx_fixed_text(int64_t value, unsigned scale, char ret_text[static GBX_FIXED_TEXT_SIZE]);

@@ -121,7 +121,7 @@ static struct gbx_node *parse_number(struct parser *parser, bool negative) {
                 return NULL;
         }
         memcpy(text + 1, token->start, token->size);
-        if (!gbx_fixed_parse(text + !negative, token->size + negative, (unsigned)decimals, &node->number)) {
+        if (!gbx_fixed_parse(text + !negative, token->size + negative, (unsigned)decimals, false, &node->number)) {
                 (void)gbx_mistake(parser->checker, node->character, "this number does not fit into 64 bits");
                 return NULL;
         }
