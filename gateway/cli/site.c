@@ -65,6 +65,7 @@ static int run_status(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
         unsigned roles = 0;
         int r = gbx_caller_roles(cli->site, cli->caller, &roles, err);
+        bool reads_log = roles & (GBX_ROLE_AUDITOR | GBX_ROLE_ADMIN), own = !reads_log && roles & GBX_ROLE_ANALYST;
 
         /* An analyst's jobs must not be able to tell it anything by what they add to the log, nor others' by theirs. */
         if (r >= 0)
@@ -75,11 +76,11 @@ static int run_status(struct gbx_cli *cli, struct gbx_error *err) {
                                        " (SELECT count(*) FROM run WHERE ?1='' OR requester=?1) AS runs,"
                                        " (SELECT count(*) FROM run WHERE state='held' AND (?1='' OR requester=?1)) AS held,"
                                        " (SELECT count(*) FROM release WHERE ?1='' OR recipient=?1) AS releases",
-                                       roles == GBX_ROLE_ANALYST ? gbx_caller_name(cli->caller) : "", NULL);
+                                       own ? gbx_caller_name(cli->caller) : "", NULL);
         if (r < 0)
                 return r;
         (void)json_object_set_new(row, "origin", json_string(cli->site->origin));
-        if (roles & (GBX_ROLE_AUDITOR | GBX_ROLE_ADMIN)) {
+        if (reads_log) {
                 (void)json_object_set_new(row, "entries", json_integer((json_int_t)gbx_log_size(cli->site->log)));
                 (void)json_object_set_new(row, "covered", json_integer((json_int_t)gbx_log_covered(cli->site->log)));
         }
@@ -118,7 +119,7 @@ const struct gbx_command gbx_commands_site[] = {
                      "provenance: verifies the manifests of releases (Ed25519, hexadecimal).",
           .arguments_max = 1,
           .run = run_keys },
-        { .noun = "status", .summary = "count what the site holds", .run = run_status },
+        { .noun = "status", .summary = "count what the site holds", .action = "status", .run = run_status },
         { .noun = "heartbeat",
           .summary = "add a numbered sign of life to the log, and a checkpoint; for cron",
           .details = "An auditor who sees a heartbeat every five minutes knows that no longer stretch of the log was held back.",

@@ -14,6 +14,7 @@ setup_file() {
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 static char rows[4000], parameters[4096];
 static size_t take(const char *path, char *to, size_t size) {
@@ -23,6 +24,32 @@ static size_t take(const char *path, char *to, size_t size) {
         return n;
 }
 static int asked(const char *word) { return strstr(parameters, word) != NULL; }
+static void file(const char *path, const char *text) {
+        FILE *f = fopen(path, "w");
+        if (f) {
+                fputs(text, f);
+                fclose(f);
+        }
+}
+static void manifest(void) {
+#define COLUMN(name, type, role) "{\"name\":\"" name "\",\"type\":\"" type "\",\"role\":\"" role "\"}"
+#define MANIFEST(file, kind, columns) "{\"version\":1,\"outputs\":[{\"file\":\"" file "\",\"kind\":\"" kind "\",\"columns\":[" columns "]}]}"
+        file("/out/A00001.csv", "A00001,n\nA00001,50\n");
+        file("/out/A00001", "A00001");
+        mkdir("/out/A00001 dir", 0755);
+        file("/out/\033[2JA00001\nrun-000001: released", "A00001");
+        symlink("/A00001", "/out/A00001link");
+        if (asked("manifest-good"))
+                file("/out/release.json", MANIFEST("A00001.csv", "table", COLUMN("A00001", "text", "key") "," COLUMN("n", "integer", "count")));
+        if (asked("manifest-kind"))
+                file("/out/release.json", MANIFEST("A00001.csv", "A00001", COLUMN("A00001", "A00001", "A00001")));
+        if (asked("manifest-name"))
+                file("/out/release.json", MANIFEST("\\u001b[2JA00001\\nrun-000001: released", "table", COLUMN("A00001\\u000aA00001", "text", "key")));
+        if (asked("manifest-text"))
+                file("/out/release.json", "A00001 A00002\nrun-000001: released");
+        if (asked("manifest-key"))
+                file("/out/release.json", "{\"A00001\":1,\"version\":\"A00001\"}");
+}
 int main(int argc, char **argv) {
         FILE *out = fdopen(3, "w");
         take(argc > 1 ? argv[1] : "/job/params.json", parameters, sizeof parameters);
@@ -66,6 +93,8 @@ int main(int argc, char **argv) {
                 }
         if (asked("unended"))
                 fprintf(out, "{\"end\":\"error\",\"rule\":\"A00001");
+        if (asked("manifest"))
+                manifest();
         fflush(out);
         write(1, rows, 100);
         write(2, rows, 100);
@@ -159,6 +188,24 @@ mum() { # STATUS-OF-RUN WORDS
         [ "$status" -ne 2 ]
         [[ $output != *A0000* ]]
         gbx job ls --json --as audit | jq -e 'all(.state != "running")'
+}
+
+# The run was judged by the gate, and no byte of the job is anywhere: neither told, nor in the log, nor in the analyst's lists.
+@test "native: names in the manifest and of files in /out reach neither the analyst nor the log" {
+        local way run_id
+        for way in good kind name text key; do
+                run job "$NATIVE" "zero manifest-$way"
+                echo "$way: $status $output"
+                [ "$status" -eq 3 ] || [ "$status" -eq 4 ]
+                [[ $output != *A0000* && $output != *$'\x1b'* ]]
+                ! grep -q '^run-000001: released' <<<"$output" || false
+                run_id=$(gbx job ls --json --as audit | jq -r 'last | .id')
+                gbx audit ls --object "$run_id" --action gate.check --json --as audit | jq -e 'length == 1 and (.[0].reasons | length > 0)'
+                see "$run_id" >"$WORK/seen"
+                if grep -a -e 'A0000' -e $'\x1b' "$WORK/seen"; then return 1; fi
+        done
+        grep -raq A0000 "$GBX_SITE/objects" # the control: the gate saw the names, its findings have them for reviewers
+        gbx job ls --json --as audit | jq -e 'all(.state != "running" and .state != "checking")'
 }
 
 @test "native: progress reaches the analyst in tenths, or not at all" {
