@@ -113,7 +113,7 @@ PY
         journal=$WORK/copy/log/.state/journal
         cp "$journal" "$WORK/journal"
         LC_ALL=C sed -i '$ s/\(.*\)"outcome":"done"/\1"outcome":"none"/' "$journal"
-        ! cmp -s "$journal" "$WORK/journal" # control: there was something to edit
+        [ "$(sha256sum <"$journal")" != "$(sha256sum <"$WORK/journal")" ] # control: there was something to edit
         status_is 5 gbx audit ls --site "$WORK/copy" --json
         says "were acknowledged"
         truncate -s -30 "$journal"
