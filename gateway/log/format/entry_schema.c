@@ -139,6 +139,11 @@ static const struct gbx_entry_action actions[] = {
         { "witness.cosigned", "a witness cosigned a checkpoint; the object is the witness",
           FIELDS({ "size", COUNT, MUST }, { "signature", TEXT, MAY }) },
 
+        { "site.backup", "a backup was begun; it holds the entries up to this one",
+          FIELDS({ "keys", BOOLEAN, MUST }, { "recipient", TEXT, MAY }) },
+        { "site.restore", "the site was put back from a backup",
+          FIELDS({ "size", COUNT, MUST }, { "root", DIGEST, MUST }, { "manifest", DIGEST, MUST }, { "against", COUNT, MAY },
+                 { "cosigned", COUNT, MAY }) },
         { "clock.step", "the site's clock was set back; times of entries stand still until it has caught up",
           FIELDS({ "seconds", COUNT, MUST }) },
 

@@ -220,6 +220,7 @@ static bool take_answer(struct round *round, size_t witness, const struct gbx_ht
                 if (gbx_parse_u64(digits, &size, NULL) < 0) {
                         (void)snprintf(status->problem, sizeof status->problem, "an answer that cannot be read");
                 } else if (size > round->checkpoint.size) {
+                        status->ahead = size - round->checkpoint.size;
                         (void)snprintf(status->problem, sizeof status->problem,
                                        "it has seen %llu entries, the log has %llu: an older copy of the log was put back",
                                        (unsigned long long)size, (unsigned long long)round->checkpoint.size);

@@ -21,6 +21,7 @@ struct gbx_witness_status {
         uint64_t size;     /* of the newest checkpoint that it cosigned; 0: none yet */
         uint64_t time;     /* of that cosignature, seconds since 1970 */
         uint64_t behind;   /* entries of the newest checkpoint that it has not seen */
+        uint64_t ahead;    /* entries that it has seen and the log does not have: the log is an older copy */
         char problem[192]; /* of this round; "" if it answered well */
 };
 
