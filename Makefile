@@ -12,7 +12,7 @@ MODULES := base policy watermark runtime/sandbox runtime/vault runtime/engine \
            gateway/log/format gateway/log/writer gateway/log/verify gateway/log/witness gateway/parse gateway/store \
            gateway/people gateway/algorithm gateway/data gateway/run gateway/executor gateway/gate gateway/egress gateway/flows \
            gateway/tabulate/expression gateway/tabulate \
-           gateway/handover gateway/job gateway/review gateway/trace gateway/audit gateway/cli
+           gateway/handover gateway/job gateway/review gateway/trace gateway/audit gateway/api gateway/cli
 
 PACKAGES := libseccomp libcap libnl-3.0 libnl-route-3.0 libcrypto libssl lua5.4 yaml-0.1 jansson sqlite3 \
             libarchive zlib p11-kit-1 libpcre2-8 libevent libevent_openssl smartcols gmp

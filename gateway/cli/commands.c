@@ -2,8 +2,6 @@
 #include "gateway/cli/rehearsal.h"
 
 const struct gbx_command *const gbx_command_tables[] = {
-        gbx_commands_site,
-        gbx_commands_user,
         gbx_commands_policy,
         gbx_commands_data,
         gbx_commands_algo,

@@ -1,13 +1,19 @@
-/* gbx: the command line of Glovebox. Finds the command, checks its options, opens the site, runs it. */
+/* gbx: the command line of Glovebox. Finds the operation, makes its request of what was typed, shows its answer. */
 #include "base/cleanup.h"
+#include "base/interrupt.h"
+#include "base/json.h"
 #include "base/process.h"
-#include "gateway/cli/commands.h"
-#include "gateway/store/authorise.h"
+#include "base/text.h"
+#include "gateway/api/perform.h"
+#include "gateway/cli/answer.h"
+#include "gateway/cli/client.h"
+#include "gateway/cli/help.h"
+#include "gateway/cli/invocation.h"
+#include "gateway/cli/output.h"
+#include "gateway/cli/own.h"
 
-#include <getopt.h>
 #include <langinfo.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -15,206 +21,128 @@
 
 #define GBX_VERSION "0.1"
 
-static const struct gbx_option global_options[] = {
-        { "site", "DIR", "the site (default: GBX_SITE, else the folder gbx-site)", false, false },
-        { "as", "NAME", "the principal that acts (default: GBX_AS)", false, false },
-        { "json", NULL, "output for machines", false, false },
-        { "help", NULL, "show this text", false, false },
-        {},
-};
+int gbx_legacy(int argc, char **argv);
 
-static const struct gbx_command *find_command(const char *noun, const char *verb) {
-        for (size_t t = 0; gbx_command_tables[t]; t++)
-                for (const struct gbx_command *c = gbx_command_tables[t]; c->noun; c++)
-                        if (strcmp(c->noun, noun) == 0 && (!c->verb || (verb && strcmp(c->verb, verb) == 0)))
-                                return c;
-        return NULL;
-}
-
-static bool print_verbs(FILE *out, const char *noun) {
-        bool found = false;
-
-        for (size_t t = 0; gbx_command_tables[t]; t++)
-                for (const struct gbx_command *c = gbx_command_tables[t]; c->noun; c++) {
-                        char name[64];
-
-                        if (noun && strcmp(noun, c->noun) != 0)
-                                continue;
-                        (void)snprintf(name, sizeof name, "%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "");
-                        fprintf(out, "  %-18s %s\n", name, c->summary);
-                        found = true;
-                }
-        return found;
-}
-
-static void print_overview(FILE *out) {
-        fputs("Glovebox: data usable, never visible.\n\n"
-              "Usage: gbx NOUN VERB [ARGUMENT…] [--site DIR] [--as NAME] [--json]\n\n",
-              out);
-        (void)print_verbs(out, NULL);
-        fputs("\n'gbx NOUN VERB --help' tells more. Exit codes: 0 done, 1 failed, 2 usage, 3 denied by policy,\n"
-              "4 held for review, 5 integrity broken, 6 limit reached.\n",
-              out);
-}
-
-static void print_option(FILE *out, const struct gbx_option *option) {
-        char name[64];
-
-        (void)snprintf(name, sizeof name, "--%s%s%s", option->name, option->value ? " " : "",
-                       option->value ? option->value : "");
-        fprintf(out, "  %-26s %s%s%s\n", name, option->help, option->required ? " (required)" : "",
-                option->repeated ? " (may be repeated)" : "");
-}
-
-static void print_help(FILE *out, const struct gbx_command *command) {
-        fprintf(out, "Usage: gbx %s%s%s%s%s", command->noun, command->verb ? " " : "", command->verb ? command->verb : "",
-                command->arguments ? " " : "", command->arguments ? command->arguments : "");
-        for (const struct gbx_option *o = command->options; o && o->name; o++)
-                if (o->required)
-                        fprintf(out, " --%s %s", o->name, o->value);
-        fprintf(out, " [OPTION…]\n\n%s\n", command->summary);
-        if (command->details)
-                fprintf(out, "\n%s\n", command->details);
-        fputs("\nOptions:\n", out);
-        for (const struct gbx_option *o = command->options; o && o->name; o++)
-                print_option(out, o);
-        for (const struct gbx_option *o = global_options; o->name; o++)
-                print_option(out, o);
-}
-
-static int usage(const struct gbx_command *command, struct gbx_error *err, const char *problem, const char *what) {
-        return gbx_fail(err, -EINVAL, "%s%s; see 'gbx %s%s%s --help'", problem, what, command->noun,
-                        command->verb ? " " : "", command->verb ? command->verb : "");
-}
-
-static size_t count_options(const struct gbx_option *options) {
-        size_t count = 0;
-
-        while (options && options[count].name)
-                count++;
-        return count;
-}
-
-static int take_option(struct gbx_cli *cli, const struct gbx_option *option, const char *value, struct gbx_error *err) {
-        if (!option->repeated && gbx_cli_option(cli, option->name))
-                return usage(cli->command, err, "option given twice: --", option->name);
-        if (cli->value_count == GBX_CLI_MAX_VALUES)
-                return usage(cli->command, err, "too many options", "");
-        cli->values[cli->value_count++] = (struct gbx_cli_value){ option->name, value ? value : "" };
-        return 0;
-}
-
-static int check_counts(const struct gbx_cli *cli, struct gbx_error *err) {
-        for (const struct gbx_option *o = cli->command->options; o && o->name; o++)
-                if (o->required && !gbx_cli_option(cli, o->name))
-                        return usage(cli->command, err, "missing option --", o->name);
-        if (cli->argument_count < cli->command->arguments_min)
-                return usage(cli->command, err, "too few arguments, expected: ",
-                             cli->command->arguments ? cli->command->arguments : "");
-        if (cli->argument_count > cli->command->arguments_max)
-                return usage(cli->command, err, "unexpected argument ", cli->arguments[cli->command->arguments_max]);
-        return 0;
-}
-
-/* Fills `cli` from argv, whose first element stands for the command's name. */
-static int parse_options(struct gbx_cli *cli, int argc, char **argv, struct gbx_error *err) {
-        struct option table[GBX_CLI_MAX_OPTIONS + gbx_array_size(global_options)] = {};
-        const struct gbx_option *sources[gbx_array_size(table)];
-        const struct gbx_option *options[] = { cli->command->options, global_options };
-        size_t count = 0;
-        int index, c, r;
-
-        for (size_t k = 0; k < gbx_array_size(options); k++)
-                for (size_t i = 0; i < count_options(options[k]); i++) {
-                        sources[count] = &options[k][i];
-                        table[count++] = (struct option){ options[k][i].name,
-                                                          options[k][i].value ? required_argument : no_argument, NULL, 1 };
-                }
-        opterr = 0;
-        while ((c = getopt_long(argc, argv, ":", table, &index)) != -1) {
-                if (c == ':')
-                        return usage(cli->command, err, "a value is missing behind ", argv[optind - 1]);
-                if (c != 1)
-                        return usage(cli->command, err, "unknown option ", argv[optind - 1]);
-                r = take_option(cli, sources[index], optarg, err);
-                if (r < 0)
-                        return r;
-        }
-        cli->arguments = argv + optind;
-        cli->argument_count = (size_t)(argc - optind);
-        return gbx_cli_option(cli, "help") ? 0 : check_counts(cli, err);
-}
-
-static int run_command(struct gbx_cli *cli, struct gbx_error *err) {
-        gbx_auto(gbx_site_closep) struct gbx_site *site = NULL;
-        gbx_auto(gbx_caller_freep) struct gbx_caller *caller = NULL;
-        int r = gbx_caller_directory(&caller, cli->as && *cli->as ? cli->as : NULL, err);
-
-        if (r < 0)
-                return r;
-        cli->caller = caller;
-        if (!cli->command->without_site) {
-                r = gbx_site_open(&site, cli->site_path, err);
-                if (r < 0)
-                        return r;
-                cli->site = site;
-        }
-        if (cli->command->action && site) {
-                r = gbx_authorise_read(site, cli->caller, cli->command->action, err);
-                if (r < 0)
-                        return r;
-        }
-        r = cli->command->run(cli, err);
-        gbx_caller_freep(&cli->owned);
-        return r;
-}
-
-static int report(const struct gbx_cli *cli, int r, const struct gbx_error *err) {
+/* Problems of a file, each on its line; then what failed. */
+static int report(const struct gbx_invocation *invocation, int r, const struct gbx_error *err) {
         enum gbx_exit code = gbx_error_exit_code(r);
+        gbx_auto(gbx_json_freep) json_t *document = gbx_answer_error(err, (int)code, invocation->session.problems);
+        size_t index;
+        json_t *problem;
 
-        if (cli->json)
-                gbx_cli_print_json(json_pack("{s:s, s:i}", "error", err->message, "exit", (int)code));
-        fprintf(stderr, "gbx: %s\n", err->message);
+        if (invocation->json) {
+                gbx_answer_print_json(document);
+                (void)fflush(stdout);
+        }
+        json_array_foreach(invocation->session.problems, index, problem) {
+                gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+
+                if (json_object_get(problem, "file") && gbx_answer_fill("{file}:{line}:{column}: {message}", problem, &text, NULL) >= 0)
+                        fprintf(stderr, "%s\n", gbx_buffer_text(&text));
+        }
+        fprintf(stderr, "gbx: %s\n", gbx_json_text(document, "error"));
         return (int)code;
 }
 
-/* A noun without a (known) verb: shows what there is. */
-static int explain_noun(const char *noun, const char *verb) {
-        bool help = verb && strcmp(verb, "--help") == 0;
+/* A command that does not exist: shows what there is. */
+static int explain(const char *noun, const char *verb) {
+        const char *nearest = gbx_help_nearest(noun, verb);
+        char given[256], shown[4 * sizeof given];
 
-        if (!help)
-                fprintf(stderr, "gbx: no command '%s%s%s'\n", noun, verb ? " " : "", verb ? verb : "");
-        if (!print_verbs(help ? stdout : stderr, noun)) {
+        (void)snprintf(given, sizeof given, "%s%s%s", noun, verb ? " " : "", verb ? verb : "");
+        gbx_text_printable(given, strlen(given), shown, sizeof shown);
+        fprintf(stderr, "gbx: no command '%s'\n", shown);
+        if (nearest)
+                fprintf(stderr, "perhaps: gbx %s\n", nearest);
+        if (!gbx_help_noun(stderr, noun))
                 fputs("'gbx --help' lists all commands\n", stderr);
-                return GBX_EXIT_USAGE;
-        }
-        return help ? GBX_EXIT_DONE : GBX_EXIT_USAGE;
+        return GBX_EXIT_USAGE;
+}
+
+static int perform(struct gbx_invocation *invocation, struct gbx_output *output, json_t **ret_answer, struct gbx_error *err) {
+        const struct gbx_client *client = gbx_client_find(invocation->operation);
+        gbx_auto(gbx_json_freep) json_t *request = NULL;
+        int r = client ? client->run(invocation, &output->sink, ret_answer, err) : GBX_CLIENT_PASS;
+
+        if (r != GBX_CLIENT_PASS)
+                return r;
+        r = gbx_invocation_check(invocation, err);
+        if (r >= 0)
+                r = gbx_invocation_request(invocation, invocation->operation, &request, err);
+        return r < 0 ? r : gbx_api_perform(&invocation->session, invocation->operation, request, &output->sink, ret_answer, err);
+}
+
+/* Returns an exit code or a negative error. */
+static int act(struct gbx_invocation *invocation, struct gbx_error *err) {
+        gbx_auto(gbx_output_end) struct gbx_output output = {};
+        gbx_auto(gbx_interrupt_end) struct gbx_interrupt interrupt = { .fd = -1 };
+        gbx_auto(gbx_json_freep) json_t *answer = NULL;
+        int r, outcome = gbx_invocation_environment(invocation, err);
+
+        if (outcome >= 0)
+                outcome = gbx_caller_directory(&invocation->session.owned_caller, invocation->as, err);
+        if (outcome >= 0)
+                outcome = gbx_output_begin(&output, invocation, err);
+        if (outcome >= 0 && invocation->operation->kind == GBX_JOB)
+                outcome = gbx_interrupt_begin(&interrupt, err);
+        if (outcome < 0)
+                return outcome;
+        invocation->session.site_path = invocation->site_path;
+        invocation->session.caller = invocation->session.owned_caller;
+        invocation->session.cancel = interrupt.fd > 0 ? interrupt.fd : 0;
+        outcome = perform(invocation, &output, &answer, err);
+        if (outcome < 0)
+                return outcome;
+        if (interrupt.fd > 0 && gbx_interrupt_came(&interrupt) && outcome != GBX_EXIT_FAILED)
+                fputs("gbx: the signal came when the job had ended; what follows a job was finished\n", stderr);
+        r = gbx_output_finish(&output, answer, err);
+        if (r >= 0)
+                r = gbx_answer_print(invocation->operation, answer, invocation->json, err);
+        return r < 0 ? r : outcome;
 }
 
 static int run(int argc, char **argv) {
-        struct gbx_cli cli = {};
+        gbx_auto(gbx_invocation_end) struct gbx_invocation invocation = {};
         struct gbx_error err = {};
-        const char *noun = argv[1], *verb = argc > 2 ? argv[2] : NULL;
-        int r, skip;
+        int used = 1, more, r = gbx_invocation_begin(&invocation, argc - 1, argv + 1, &err);
 
-        cli.command = find_command(noun, verb);
-        if (!cli.command)
-                return explain_noun(noun, verb);
-        skip = cli.command->verb ? 2 : 1;
-        r = parse_options(&cli, argc - skip, argv + skip, &err);
-        cli.json = gbx_cli_option(&cli, "json");
         if (r < 0)
-                return report(&cli, r, &err);
-        if (gbx_cli_option(&cli, "help")) {
-                print_help(stdout, cli.command);
+                return report(&invocation, r, &err);
+        used += r;
+        if (invocation.version) {
+                puts("gbx " GBX_VERSION);
                 return GBX_EXIT_DONE;
         }
-        cli.as = gbx_cli_option(&cli, "as") ? gbx_cli_option(&cli, "as") : getenv("GBX_AS");
-        cli.site_path = gbx_cli_option(&cli, "site") ? gbx_cli_option(&cli, "site") : getenv("GBX_SITE");
-        if (!cli.site_path || !*cli.site_path)
-                cli.site_path = "gbx-site";
-        r = run_command(&cli, &err);
-        return r < 0 ? report(&cli, r, &err) : r;
+        if (used == argc) {
+                gbx_help_overview(invocation.help ? stdout : stderr);
+                (void)gbx_legacy(0, (char *[]){ NULL });
+                return invocation.help ? GBX_EXIT_DONE : GBX_EXIT_USAGE;
+        }
+        invocation.noun = argv[used++];
+        if (gbx_own_find(invocation.noun))
+                return gbx_own_run(&invocation, argc - used, argv + used);
+        if (!gbx_operation_find(invocation.noun, "")) { /* a noun of verbs */
+                more = gbx_invocation_begin(&invocation, argc - used, argv + used, &err);
+                if (more < 0)
+                        return report(&invocation, more, &err);
+                used += more;
+                invocation.verb = used < argc ? argv[used++] : NULL;
+        }
+        invocation.operation = gbx_operation_find(invocation.noun, invocation.verb);
+        if (!invocation.operation && gbx_legacy(0, (char *[]){ (char *)(uintptr_t)invocation.noun }) == 1)
+                return gbx_legacy(argc, argv);
+        if (!invocation.operation)
+                return invocation.help && !invocation.verb && gbx_help_noun(stdout, invocation.noun)
+                               ? GBX_EXIT_DONE
+                               : explain(invocation.noun, invocation.verb);
+        r = gbx_invocation_parse(&invocation, argc - used, argv + used, &err);
+        if (invocation.help) {
+                gbx_help_operation(stdout, invocation.operation);
+                return GBX_EXIT_DONE;
+        }
+        if (r >= 0)
+                r = act(&invocation, &err);
+        return r < 0 ? report(&invocation, r, &err) : r;
 }
 
 /* Keys and tables pass through this process: no memory image of it, nor of what it forks, and no debugger of its user's.
@@ -238,17 +166,5 @@ int main(int argc, char **argv) {
         /* Tables are cut and padded by characters; where the locale knows only ASCII, UTF-8 still comes out right. */
         if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
                 (void)setlocale(LC_CTYPE, "C.UTF-8");
-        if (argc < 2) {
-                print_overview(stderr);
-                return GBX_EXIT_USAGE;
-        }
-        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0) {
-                print_overview(stdout);
-                return gbx_process_finish("gbx", GBX_EXIT_DONE);
-        }
-        if (strcmp(argv[1], "--version") == 0) {
-                puts("gbx " GBX_VERSION);
-                return gbx_process_finish("gbx", GBX_EXIT_DONE);
-        }
         return gbx_process_finish("gbx", run(argc, argv));
 }

@@ -1,0 +1,39 @@
+#include "gateway/api/ops.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct gbx_operation *const gbx_operation_tables[] = {
+        gbx_operations_site,
+        gbx_operations_user,
+        NULL,
+};
+
+static bool same_verb(const char *verb, const char *given) {
+        return strcmp(verb, given) == 0 || (strcmp(verb, "ls") == 0 && strcmp(given, "list") == 0);
+}
+
+const struct gbx_operation *gbx_operation_find(const char *noun, const char *verb) {
+        for (size_t t = 0; gbx_operation_tables[t]; t++)
+                for (const struct gbx_operation *o = gbx_operation_tables[t]; o->noun; o++)
+                        if (strcmp(o->noun, noun) == 0 && (!o->verb || (verb && same_verb(o->verb, verb))))
+                                return o;
+        return NULL;
+}
+
+const char *gbx_operation_name(const struct gbx_operation *operation, char ret[static GBX_OPERATION_NAME_SIZE]) {
+        (void)snprintf(ret, GBX_OPERATION_NAME_SIZE, "%s%s%s", operation->noun, operation->verb ? " " : "",
+                       operation->verb ? operation->verb : "");
+        return ret;
+}
+
+int gbx_operation_each(int (*visit)(void *context, const struct gbx_operation *operation), void *context) {
+        for (size_t t = 0; gbx_operation_tables[t]; t++)
+                for (const struct gbx_operation *o = gbx_operation_tables[t]; o->noun; o++) {
+                        int r = visit(context, o);
+
+                        if (r != 0)
+                                return r;
+                }
+        return 0;
+}
