@@ -57,7 +57,7 @@ void gbx_wide_add_product3(struct gbx_wide *sum, int64_t a, int64_t b, int64_t c
         add_signed(sum, limbs, (a < 0) ^ (b < 0) ^ (c < 0));
 }
 
-bool gbx_wide_is_zero(const struct gbx_wide *sum) { return !(sum->limbs[0] | sum->limbs[1] | sum->limbs[2] | sum->limbs[3]); }
+void gbx_wide_negate(struct gbx_wide *sum) { negate(sum->limbs); }
 
 void gbx_wide_to_mpz(const struct gbx_wide *sum, mpz_t ret) {
         bool negative = sum->limbs[3] >> 63;

@@ -23,7 +23,7 @@ void gbx_wide_add_number(struct gbx_wide *sum, int64_t a);
 void gbx_wide_add_wide_number(struct gbx_wide *sum, __int128 a);
 void gbx_wide_add_product(struct gbx_wide *sum, int64_t a, int64_t b);
 void gbx_wide_add_product3(struct gbx_wide *sum, int64_t a, int64_t b, int64_t c);
-bool gbx_wide_is_zero(const struct gbx_wide *sum);
+void gbx_wide_negate(struct gbx_wide *sum);
 
 /* `ret` is initialised by the caller (mpz_init). */
 void gbx_wide_to_mpz(const struct gbx_wide *sum, mpz_t ret);
