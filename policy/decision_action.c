@@ -46,6 +46,7 @@ static const struct rule {
         { "data add", .own = OWNER },
         { "data prepare", .own = OWNER },
         { "data use", .own = OWNER },
+        { "data transfer-statement", .own = OWNER },
         { "data transfer", .own = OWNER },
         { "data revoke", .all = ADMIN, .own = OWNER },
         { "data destroy", .all = ADMIN, .own = OWNER },

@@ -5,11 +5,13 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "gateway/algorithm/find.h"
+#include "gateway/data/owner.h"
 #include "gateway/people/users.h"
 #include "gateway/review/approvals.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/objects.h"
 #include "policy/sshsig.h"
+#include "policy/transfer_statement.h"
 #include "runtime/vault/manifest.h"
 
 #include <string.h>
@@ -79,20 +81,46 @@ static int check_dataset(struct gbx_replay_state *state, struct gbx_error *err) 
         gbx_auto(gbx_json_freep) json_t *before = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
         const char *owner = gbx_replay_detail(state, "owner");
+        char belongs[GBX_OWNER_SIZE];
         struct gbx_error problem = {};
         json_int_t version = gbx_json_number(json_object_get(state->entry, "details"), "version");
         int r = gbx_fact_one(&state->then, &before, err, "dataset", "name=?1", gbx_replay_top(state, "object"), NULL);
 
         if (r < 0)
                 return r;
-        if (r == 0 && strcmp(gbx_json_text(before, "owner"), owner) != 0)
-                r = gbx_replay_diverge(state, err, "the name belonged to another owner");
+        if (r >= 0 && gbx_dataset_owner(&state->then, gbx_replay_top(state, "object"), belongs, &problem) == 0 && strcmp(belongs, owner) != 0)
+                r = gbx_replay_diverge(state, err, "the name belonged to '%s'", belongs);
         if (r >= 0 && version != gbx_json_number(before, "version") + 1)
                 r = gbx_replay_diverge(state, err, "the next version was %lld", (long long)gbx_json_number(before, "version") + 1);
         if (r < 0 || !*gbx_replay_detail(state, "signature"))
                 return r < 0 ? r : 0;
         r = gbx_replay_check_signed(state, owner, gbx_replay_detail(state, "manifest"), gbx_replay_detail(state, "signature"), &text, &problem);
         return r < 0 ? gbx_replay_diverge(state, err, "the owner's manifest: %s", problem.message) : 0;
+}
+
+/* A dataset changes hands by the signatures of both. */
+static int check_transfer(struct gbx_replay_state *state, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {}, again = {};
+        gbx_auto(gbx_free_pointer) struct gbx_transfer *transfer = calloc(1, sizeof *transfer);
+        const char *from = gbx_replay_detail(state, "from"), *to = gbx_replay_detail(state, "owner"), *object = gbx_replay_top(state, "object");
+        char belongs[GBX_OWNER_SIZE];
+        struct gbx_error problem = {};
+        int r = transfer ? gbx_replay_check_signed(state, from, gbx_replay_detail(state, "statement"), gbx_replay_detail(state, "signature_from"),
+                                                   &text, &problem)
+                         : gbx_fail_memory(&problem);
+
+        if (r >= 0)
+                r = gbx_replay_check_signed(state, to, gbx_replay_detail(state, "statement"), gbx_replay_detail(state, "signature_to"), &again,
+                                            &problem);
+        if (r >= 0)
+                r = gbx_transfer_parse(gbx_buffer_text(&text), text.size, transfer, &problem);
+        if (r < 0)
+                return gbx_replay_diverge(state, err, "%s", problem.message);
+        if (gbx_dataset_owner(&state->then, object, belongs, &problem) != 0 || strcmp(belongs, from) != 0)
+                return gbx_replay_diverge(state, err, "the dataset was not of '%s'", from);
+        if (strcmp(transfer->dataset, object) != 0 || strcmp(transfer->from, from) != 0 || strcmp(transfer->to, to) != 0)
+                return gbx_replay_diverge(state, err, "the statement is about another transfer");
+        return 0;
 }
 
 /* What a rebuild found stays to be seen, though the view it found it in is gone. */
@@ -113,5 +141,5 @@ static int check_rebuild(struct gbx_replay_state *state, struct gbx_error *err) 
 
 const struct gbx_replay_rule gbx_replay_people[] = {
         { "user.add", check_user },           { "user.change", check_user },      { "review.approve", check_approval },
-        { "data.add", check_dataset },        { "audit.rebuild", check_rebuild }, {},
+        { "data.add", check_dataset },        { "data.transfer", check_transfer }, { "audit.rebuild", check_rebuild }, {},
 };

@@ -1,10 +1,13 @@
 /* gbx data add | ls | show | revoke | destroy */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "gateway/cli/commands.h"
 #include "gateway/cli/ssh_keygen.h"
 #include "gateway/cli/table.h"
 #include "gateway/data/fate.h"
+#include "gateway/data/owner.h"
 #include "gateway/data/register.h"
+#include "gateway/data/usage.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/transaction.h"
 #include "base/json.h"
@@ -88,7 +91,62 @@ static int run_destroy(struct gbx_cli *cli, struct gbx_error *err) {
         return 0;
 }
 
+static int run_usage(struct gbx_cli *cli, struct gbx_error *err) {
+        static const struct gbx_cli_column runs[] = {
+                { "run", "RUN", GBX_COLUMN_TEXT },         { "time", "TIME", GBX_COLUMN_TIME },   { "requester", "BY", GBX_COLUMN_TEXT },
+                { "purpose", "PURPOSE", GBX_COLUMN_TEXT }, { "state", "STATE", GBX_COLUMN_TEXT }, {},
+        };
+        gbx_auto(gbx_json_freep) json_t *usage = NULL;
+        int r = gbx_data_usage(cli->site, cli->caller, cli->arguments[0], &usage, err);
+
+        if (r < 0)
+                return r;
+        if (cli->json) {
+                gbx_cli_print_json(json_incref(usage));
+                return 0;
+        }
+        printf("%s of %s: %zu releases, %zu policies\n", cli->arguments[0], gbx_json_text(usage, "owner"),
+               json_array_size(json_object_get(usage, "releases")), json_array_size(json_object_get(usage, "policies")));
+        return gbx_cli_print_rows(cli, json_incref(json_object_get(usage, "runs")), runs, "no run asked for it yet", err);
+}
+
+static int run_transfer_statement(struct gbx_cli *cli, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        int r = gbx_transfer_statement(cli->site, cli->caller, cli->arguments[0], gbx_cli_option(cli, "to"), &text, err);
+
+        if (r >= 0)
+                fputs(gbx_buffer_text(&text), stdout);
+        return r;
+}
+
+static int run_transfer(struct gbx_cli *cli, struct gbx_error *err) {
+        enum { LIMIT = 64 * 1024 };
+        gbx_auto(gbx_buffer_free) struct gbx_buffer statement = {}, from = {}, to = {};
+        int r = gbx_read_file(AT_FDCWD, gbx_cli_option(cli, "statement"), LIMIT, &statement, err);
+
+        if (r >= 0)
+                r = gbx_read_file(AT_FDCWD, gbx_cli_option(cli, "from"), LIMIT, &from, err);
+        if (r >= 0)
+                r = gbx_read_file(AT_FDCWD, gbx_cli_option(cli, "to"), LIMIT, &to, err);
+        if (r >= 0)
+                r = gbx_transfer_dataset(cli->site, cli->caller,
+                                         &(struct gbx_transfer_signatures){ gbx_buffer_text(&statement), gbx_buffer_text(&from),
+                                                                            gbx_buffer_text(&to), statement.size, from.size, to.size }, err);
+        if (r >= 0)
+                gbx_cli_say(cli, "The dataset has another owner now.\n");
+        return r;
+}
+
 const struct gbx_command gbx_commands_data[] = {
+        { .noun = "data", .verb = "usage", .arguments = "NAME", .summary = "who used a dataset: runs, releases, policies (its owner; auditors)",
+          .arguments_min = 1, .arguments_max = 1, .run = run_usage },
+        { .noun = "data", .verb = "transfer-statement", .arguments = "NAME", .summary = "print what both owners sign to transfer a dataset",
+          .options = (const struct gbx_option[]){ { "to", "NAME", "the new owner", true, false }, {} },
+          .arguments_min = 1, .arguments_max = 1, .run = run_transfer_statement },
+        { .noun = "data", .verb = "transfer", .summary = "give a dataset to another owner; both have signed",
+          .options = (const struct gbx_option[]){ { "statement", "FILE", "what both signed", true, false },
+                  { "from", "FILE", "the old owner's signature", true, false }, { "to", "FILE", "the new owner's signature", true, false }, {} },
+          .run = run_transfer },
         { .noun = "data", .verb = "add",
           .arguments = "NAME FILE",
           .summary = "register an encrypted dataset",

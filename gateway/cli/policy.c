@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "gateway/store/view.h"
 #include "policy/policy.h"
+#include "gateway/store/policies.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,22 +48,36 @@ static int run_check(struct gbx_cli *cli, struct gbx_error *err) {
 
 static int run_apply(struct gbx_cli *cli, struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
-        gbx_auto(gbx_json_freep) json_t *details = NULL;
-        char digest[GBX_SHA256_TEXT_SIZE];
+        gbx_auto(gbx_json_freep) json_t *report = NULL;
+        struct gbx_policy_change change = { cli->arguments[0], gbx_cli_option(cli, "dry-run"), gbx_cli_option(cli, "unknown-names") };
         int r = load(cli, cli->arguments[0], &policy, err);
 
         if (r >= 0)
-                r = gbx_object_put(cli->site->directory, policy->source.data, policy->source.size, digest, err);
-        if (r < 0)
-                return r;
-        details = json_pack("{s:s, s:s}", "digest", digest, "purpose", policy->purpose);
-        r = gbx_record(cli->site, cli->caller, "policy apply", &(struct gbx_action){ "policy.apply", policy->name, "done", NULL, details }, err);
+                r = gbx_policy_apply(cli->site, cli->caller, policy, &change, &report, err);
         if (r < 0)
                 return r;
         if (cli->json)
-                gbx_cli_print_json(json_incref(details));
+                gbx_cli_print_json(json_incref(report));
         else
-                printf("Policy '%s' is in force for the purpose '%s': %s\n", policy->name, policy->purpose, digest);
+                printf("Policy '%s' %s in force for the purpose '%s': %s\n%zu approvals %s.\n", policy->name,
+                       change.dry_run ? "would be" : "is", policy->purpose, gbx_json_text(report, "digest"),
+                       json_array_size(json_object_get(report, "approvals_lost")), change.dry_run ? "would be lost" : "were lost");
+        return 0;
+}
+
+static int run_withdraw(struct gbx_cli *cli, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *report = NULL;
+        bool dry_run = gbx_cli_option(cli, "dry-run");
+        int r = gbx_policy_withdraw(cli->site, cli->caller, cli->arguments[0], dry_run, &report, err);
+
+        if (r < 0)
+                return r;
+        if (cli->json)
+                gbx_cli_print_json(json_incref(report));
+        else
+                printf("The policy of the purpose '%s' %s in force; %zu approvals %s.\n", cli->arguments[0],
+                       dry_run ? "would no longer be" : "is no longer", json_array_size(json_object_get(report, "approvals_lost")),
+                       dry_run ? "would be lost" : "were lost");
         return 0;
 }
 
@@ -150,7 +165,14 @@ const struct gbx_command gbx_commands_policy[] = {
         { .noun = "policy", .verb = "apply", .arguments = "FILE",
           .summary = "put a policy in force for its purpose",
           .details = "Approvals bind to the policy's digest: after a change, algorithms must be approved anew.",
+          .options = (const struct gbx_option[]){
+                  { "dry-run", NULL, "change nothing; say what would be lost", false, false },
+                  { "unknown-names", NULL, "accept datasets and people that the site has not yet", false, false }, {} },
           .arguments_min = 1, .arguments_max = 1, .action = "policy apply", .run = run_apply },
+        { .noun = "policy", .verb = "withdraw", .arguments = "PURPOSE",
+          .summary = "take the policy of a purpose out of force",
+          .options = (const struct gbx_option[]){ { "dry-run", NULL, "change nothing; say what would be lost", false, false }, {} },
+          .arguments_min = 1, .arguments_max = 1, .action = "policy withdraw", .run = run_withdraw },
         { .noun = "policy", .verb = "ls", .summary = "list policies", .run = run_ls },
         { .noun = "policy", .verb = "show", .arguments = "NAME", .summary = "explain the policy in force, a line a rule",
           .arguments_min = 1, .arguments_max = 1, .run = run_show },

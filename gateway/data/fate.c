@@ -3,10 +3,9 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "gateway/store/authorise.h"
+#include "gateway/data/owner.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/transaction.h"
-#include "policy/decision.h"
 #include "runtime/vault/keys.h"
 
 #include <stdio.h>
@@ -30,23 +29,11 @@ static int destroy_version(struct gbx_site *site, int keys, const json_t *row, s
         return 0;
 }
 
-/* Whoever may decide on the fate of a name: its owner, or an administrator. Asked inside the transaction. */
+/* All versions of a name that the caller may decide about. Asked inside the transaction. */
 static int check_right(struct gbx_site *site, const struct gbx_caller *caller, const char *name, json_t **ret_rows, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *rows = NULL;
-        unsigned roles;
-        int r = gbx_caller_roles(site, caller, &roles, err);
+        int r = gbx_check_owner(site, caller, name, err);
 
-        if (r >= 0)
-                r = gbx_fact_rows(site, &rows, err, "dataset", "name=?1", name, NULL);
-        if (r < 0)
-                return r;
-        if (json_array_size(rows) == 0)
-                return gbx_fail(err, -ENOENT, "there is no dataset '%s'", name);
-        if (!(roles & GBX_ROLE_ADMIN) &&
-            strcmp(gbx_json_text(json_array_get(rows, json_array_size(rows) - 1), "owner"), gbx_caller_name(caller)) != 0)
-                return gbx_fail(err, -EKEYREJECTED, "the dataset '%s' is not of '%s'", name, gbx_caller_name(caller));
-        *ret_rows = gbx_take_ptr(rows);
-        return 0;
+        return r < 0 ? r : gbx_fact_rows(site, ret_rows, err, "dataset", "name=?1", name, NULL);
 }
 
 int gbx_revoke_dataset(struct gbx_site *site, const struct gbx_caller *caller, const char *name, struct gbx_error *err) {

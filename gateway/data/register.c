@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "gateway/data/owner.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/keys.h"
@@ -21,10 +22,16 @@
 
 enum { STORED_PATH_SIZE = sizeof "data/" + 64 };
 
+struct standing {
+        uint64_t version; /* the last one; 0: none */
+        json_int_t state_seq;
+};
+
 /* What is learnt on the way in; all of it goes into manifest and log. */
 struct intake {
         struct gbx_age_facts facts;
         uint64_t version;
+        struct standing before; /* of the name, when the attempt began */
         char ciphertext[GBX_SHA256_TEXT_SIZE]; /* as the owner sent it */
         char stored[GBX_SHA256_TEXT_SIZE];     /* as the site keeps it */
         char schema[GBX_SHA256_TEXT_SIZE];     /* the engine's form, an object */
@@ -181,7 +188,8 @@ static int make_manifest(struct gbx_site *site, const struct gbx_registration *r
 
 /* The owner must be a user with that role, and the name nobody else's: a name belongs to who registered it first. */
 static int check_owner(struct gbx_site *site, const struct gbx_registration *reg, json_t **ret_user, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *user = NULL, *dataset = NULL;
+        gbx_auto(gbx_json_freep) json_t *user = NULL;
+        char owner[GBX_OWNER_SIZE];
         unsigned roles;
         int r = gbx_fact_one(site, &user, err, "user", "name=?1 AND state='active'", reg->owner, NULL);
 
@@ -192,8 +200,8 @@ static int check_owner(struct gbx_site *site, const struct gbx_registration *reg
         if (r >= 0 && !(roles & GBX_ROLE_OWNER))
                 r = gbx_fail(err, -EINVAL, "'%s' does not have the role owner", reg->owner);
         if (r >= 0)
-                r = gbx_fact_one(site, &dataset, err, "dataset", "name=?1", reg->name, NULL);
-        if (r == 0 && strcmp(gbx_json_text(dataset, "owner"), reg->owner) != 0)
+                r = gbx_dataset_owner(site, reg->name, owner, err);
+        if (r == 0 && strcmp(owner, reg->owner) != 0)
                 r = gbx_fail(err, -EKEYREJECTED, "the name '%s' belongs to another owner; choose another name, or let the owner transfer it "
                                                  "(gbx data transfer)", reg->name);
         if (r < 0)
@@ -231,12 +239,14 @@ static int check_caller(struct gbx_site *site, const struct gbx_caller *caller, 
         return r;
 }
 
-static int next_version(struct gbx_site *site, const char *name, uint64_t *ret, struct gbx_error *err) {
+/* How the name stands: its last version, and the entry that said its state last. What is destroyed or revoked while an
+ * attempt is on its way ends the attempt: a receipt of destruction is never followed by what was brought in before it. */
+static int find_standing(struct gbx_site *site, const char *name, struct standing *ret, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
         int r = gbx_fact_one(site, &row, err, "dataset", "name=?1", name, NULL);
 
         if (r >= 0)
-                *ret = (uint64_t)gbx_json_number(row, "version") + 1;
+                *ret = (struct standing){ (uint64_t)gbx_json_number(row, "version"), r > 0 ? -1 : gbx_json_number(row, "state_seq") };
         return r < 0 ? r : 0;
 }
 
@@ -272,7 +282,7 @@ static int commit(struct gbx_site *site, const struct gbx_caller *caller, const 
                   struct gbx_error *err) {
         gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
         gbx_auto(gbx_json_freep) json_t *owner = NULL;
-        uint64_t version;
+        struct standing now;
         int r = gbx_transaction_begin(&transaction, site, caller, "data add", err);
 
         if (r >= 0)
@@ -282,9 +292,9 @@ static int commit(struct gbx_site *site, const struct gbx_caller *caller, const 
         if (r >= 0)
                 r = check_signature(site, owner, intake, err);
         if (r >= 0)
-                r = next_version(site, reg->name, &version, err);
-        if (r >= 0 && version != intake->version)
-                r = gbx_fail(err, -EAGAIN, "another version of '%s' was registered meanwhile; add it again", reg->name);
+                r = find_standing(site, reg->name, &now, err);
+        if (r >= 0 && (now.version != intake->before.version || now.state_seq != intake->before.state_seq))
+                r = gbx_fail(err, -EAGAIN, "'%s' was changed meanwhile (another version, revoked or destroyed); add it again", reg->name);
         if (r >= 0)
                 r = name_key(site, reg->name, intake, err);
         if (r >= 0)
@@ -306,7 +316,8 @@ int gbx_register_dataset(struct gbx_site *site, const struct gbx_caller *caller,
         if (r >= 0)
                 r = check_owner(site, reg, &owner, err);
         if (r >= 0)
-                r = next_version(site, reg->name, &intake.version, err);
+                r = find_standing(site, reg->name, &intake.before, err);
+        intake.version = intake.before.version + 1;
         if (r >= 0)
                 r = take_schema(site, reg, &intake, err);
         if (r >= 0)

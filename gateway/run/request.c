@@ -25,16 +25,18 @@ static json_t *roles_text(const char *list_text) {
 }
 
 static int add_dataset(struct gbx_site *site, const char *name, json_t *datasets, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        gbx_auto(gbx_json_freep) json_t *row = NULL, *owner = NULL;
         int r = gbx_fact_one(site, &row, err, "dataset", "name=?1", name, NULL);
 
+        if (r == 0)
+                r = gbx_fact_one(site, &owner, err, "ownership", "name=?1", name, NULL);
         if (r < 0)
                 return r;
         if (r > 0)
                 return gbx_fail(err, -ENOENT, "there is no dataset '%s' (gbx data ls)", name);
         if (json_array_append_new(datasets, json_pack("{s:s, s:I, s:s, s:s, s:b}", "name", name, "version",
                                                       json_integer_value(json_object_get(row, "version")), "digest",
-                                                      text_of(row, "manifest"), "owner", text_of(row, "owner"), "available",
+                                                      text_of(row, "manifest"), "owner", text_of(owner, "owner"), "available",
                                                       strcmp(text_of(row, "state"), "active") == 0)) < 0)
                 return gbx_fail_memory(err);
         return 0;

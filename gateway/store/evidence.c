@@ -39,6 +39,7 @@ static const struct evidence {
             DETAIL("manifest"), DETAIL("signature"), DETAIL("bytes") },
           { { "active", { "data.add" } }, { "replaced", { "data.add" } }, { "revoked", { "data.revoke" } },
             { "destroyed", { "data.destroy" } } } },
+        { "ownership", { "data.add", "data.transfer" }, { { "name", OBJECT }, DETAIL("owner") }, {} },
         { "algorithm", { "algo.submit" },
           { { "digest", OBJECT }, { "submitter", ACTOR }, DETAIL("name"), DETAIL("engine"), DETAIL("bytes") }, {} },
         { "approval", { "review.approve", "review.reject" },

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* Of the tables and of what the effects below make of an entry: with another one the view is made anew from the log. */
-const int gbx_view_version = 4;
+const int gbx_view_version = 5;
 
 const char gbx_view_schema[] =
         "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
@@ -21,6 +21,8 @@ const char gbx_view_schema[] =
         "CREATE TABLE dataset(name TEXT, version INTEGER, owner TEXT, stored TEXT, ciphertext TEXT,"
         " schema TEXT, schema_source TEXT, manifest TEXT, signature TEXT, bytes INTEGER, state TEXT, seq INTEGER, state_seq INTEGER,"
         " PRIMARY KEY(name, version)) WITHOUT ROWID;"
+        /* Whose a name is, a row a change: who registered it first, then whom it was transferred to. */
+        "CREATE TABLE ownership(seq INTEGER PRIMARY KEY, name TEXT, owner TEXT, statement TEXT);"
         "CREATE TABLE algorithm(digest TEXT PRIMARY KEY, name TEXT, engine TEXT, submitter TEXT,"
         " bytes INTEGER, deterministic INTEGER, seq INTEGER) WITHOUT ROWID;"
         "CREATE TABLE approval(seq INTEGER PRIMARY KEY, algorithm TEXT, reviewer TEXT, decision TEXT,"
@@ -50,7 +52,7 @@ const char gbx_view_schema[] =
         "INSERT INTO meta VALUES('applied', 0);";
 
 /* All but meta and seal; seal.h and the digest go through them. */
-const char *const gbx_view_tables[] = { "user", "policy", "dataset", "algorithm", "approval", "run", "output_review", "release", "flow", "flow_usage",
+const char *const gbx_view_tables[] = { "user", "policy", "dataset", "ownership", "algorithm", "approval", "run", "output_review", "release", "flow", "flow_usage",
                                         "flow_failure", "breaker", "counter", NULL };
 
 #define D(field) "json_extract(:e, '$.details." field "')"
@@ -94,7 +96,9 @@ const struct gbx_view_effect gbx_view_effects[] = {
         { "policy.withdraw", "UPDATE policy SET " NEW_STATE("withdrawn") " WHERE state='in-force' AND purpose=" D("purpose") },
         { "data.add", "UPDATE dataset SET " NEW_STATE("replaced") " WHERE name=" OBJECT " AND state='active';"
                       "INSERT INTO dataset VALUES(" OBJECT "," D("version") "," D("owner") "," D("stored") "," D("ciphertext")
-                      "," D("schema") "," D("schema_source") "," D("manifest") "," D("signature") "," D("bytes") ",'active',:seq,:seq)" },
+                      "," D("schema") "," D("schema_source") "," D("manifest") "," D("signature") "," D("bytes") ",'active',:seq,:seq);"
+                      "INSERT INTO ownership SELECT :seq," OBJECT "," D("owner") ",NULL WHERE NOT EXISTS(SELECT 1 FROM ownership WHERE name=" OBJECT ")" },
+        { "data.transfer", "INSERT INTO ownership VALUES(:seq," OBJECT "," D("owner") "," D("statement") ")" },
         { "data.revoke", "UPDATE dataset SET " NEW_STATE("revoked") " WHERE name=" OBJECT " AND state IN ('active','replaced')" },
         { "data.destroy", "UPDATE dataset SET " NEW_STATE("destroyed") " WHERE name=" OBJECT },
         { "algo.submit", "INSERT OR IGNORE INTO algorithm VALUES(" OBJECT "," D("name") "," D("engine") "," ACTOR "," D("bytes")

@@ -53,7 +53,7 @@ static const struct gbx_entry_action actions[] = {
           FIELDS({ "schema", DIGEST, MUST }, { "before", DIGEST, MAY }) },
         { "data.revoke", "a dataset may no longer be used", FIELDS({ "manifest", DIGEST, MAY }) },
         { "data.transfer", "a dataset's name has another owner; both signed",
-          FIELDS({ "from", NAME, MUST }, { "to", NAME, MUST }, { "statement", DIGEST, MUST }, { "signature_from", DIGEST, MUST },
+          FIELDS({ "from", NAME, MUST }, { "owner", NAME, MUST }, { "statement", DIGEST, MUST }, { "signature_from", DIGEST, MUST },
                  { "signature_to", DIGEST, MUST }) },
         { "data.destroy", "a dataset's key was destroyed",
           FIELDS({ "manifest", DIGEST, MAY }, { "key", DIGEST, MAY }, { "copies", COUNT, MAY }) },
