@@ -59,8 +59,8 @@ give() { gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/$1" "
 
 @test "the submitter as reviewer" {
         sed 's/reviewers: \[wang, li\]/reviewers: [wang, bank-a]/' "$demo/credit-scoring.yaml" >"$WORK/policy.yaml"
-        gbx policy apply "$WORK/policy.yaml" --as admin
         gbx user add bank-a --role analyst --role reviewer --ssh-key "$PEOPLE/bank-a.pub" --age "$(age-keygen -y "$PEOPLE/bank-a.age")" --as admin
+        gbx policy apply "$WORK/policy.yaml" --as admin
         give wang
         run give bank-a # refused at once or counted for nothing
         denied
