@@ -87,6 +87,7 @@ static const struct rule {
         { "audit check-proof", .open = true },
         { "backup", .all = ADMIN },
         { "restore", .all = ADMIN },
+        { "keys rotate", .all = ADMIN },
         { "service recover", .all = ADMIN },
 };
 

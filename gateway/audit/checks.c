@@ -62,7 +62,7 @@ static const struct {
         const char *action, *command;
 } commands[] = {
         { "user.add", "user add" },           { "user.change", "user change" },       { "user.remove", "user remove" },
-        { "site.backup", "backup" },          { "site.restore", "restore" },
+        { "site.backup", "backup" },          { "site.restore", "restore" },       { "keys.rotate", "keys rotate" },
         { "policy.apply", "policy apply" },   { "policy.withdraw", "policy withdraw" }, { "data.transfer", "data transfer" },
         { "data.add", "data add" },           { "data.revoke", "data revoke" },       { "data.destroy", "data destroy" },
         { "algo.submit", "algo submit" },     { "review.approve", "review approve" }, { "review.reject", "review reject" },

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "gateway/gate/check.h"
 #include "gateway/store/keys.h"
+#include "gateway/store/keys_rotate.h"
 #include "policy/decision.h"
 #include "runtime/vault/age.h"
 
@@ -148,7 +149,7 @@ static int parse_held(const struct gbx_buffer *text, struct gbx_gate_result *res
 }
 
 /* What was read must be what the log says was held: the file's bytes, and the tables and findings in it. */
-static int check_held(const json_t *run, const struct gbx_buffer *sealed, const struct gbx_gate_result *result, struct gbx_error *err) {
+static int check_held(struct gbx_site *site, const json_t *run, const struct gbx_buffer *sealed, const struct gbx_gate_result *result, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *findings = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
         char output[GBX_SHA256_TEXT_SIZE], found[GBX_SHA256_TEXT_SIZE], file[GBX_SHA256_TEXT_SIZE];
@@ -166,7 +167,7 @@ static int check_held(const json_t *run, const struct gbx_buffer *sealed, const 
         gbx_sha256(sealed->data, sealed->size, digest);
         gbx_sha256_text(digest, file);
         if (strcmp(output, gbx_json_text(run, "output")) != 0 || strcmp(found, gbx_json_text(run, "findings")) != 0 ||
-            strcmp(file, gbx_json_text(run, "sealed")) != 0)
+            gbx_site_sealed_same(site, gbx_json_text(run, "sealed"), file, err) < 0)
                 return gbx_fail(err, -EBADMSG, "the file is not what the log says was held: it was replaced");
         return 0;
 }
@@ -193,7 +194,7 @@ int gbx_held_load(struct gbx_site *site, const json_t *run, struct gbx_gate_resu
         if (r >= 0)
                 r = parse_held(&text, &result, err);
         if (r >= 0)
-                r = check_held(run, &sealed, &result, err);
+                r = check_held(site, run, &sealed, &result, err);
         if (r < 0)
                 return gbx_context(err, r == -EINVAL ? -EBADMSG : r, "held outputs of %s", gbx_json_text(run, "id"));
         *ret = result;

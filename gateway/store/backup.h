@@ -11,7 +11,8 @@
  * dataset whose key is destroyed later can be read from it for as long as it exists.
  *
  * All files belong to one moment: under the site's lock they get second names (hard
- * links: files of a site are replaced, never rewritten), and are copied from there while
+ * links: files of a site are replaced, never rewritten; files of sealed records grow at
+ * their end, and what no entry names is passed over), and are copied from there while
  * the site goes on. Entries are proven and objects compared with their digests on the way.
  *
  * Restoring puts an older state back, which is what a log is there to show. So a backup

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "gateway/log/writer/log.h"
 #include "gateway/store/keys.h"
+#include "gateway/store/keys_rotate.h"
 #include "gateway/store/site_lock.h"
 #include "gateway/store/transaction.h"
 #include "gateway/store/view.h"
@@ -91,7 +92,14 @@ static int open_site(struct gbx_site **ret, const char *path, bool with_view, st
 }
 
 int gbx_site_open(struct gbx_site **ret, const char *path, struct gbx_error *err) {
-        return open_site(ret, path, true, err);
+        gbx_auto(gbx_site_closep) struct gbx_site *site = NULL;
+        int r = open_site(&site, path, true, err);
+
+        if (r >= 0)
+                r = gbx_site_keys_recover(site, err);
+        if (r >= 0)
+                *ret = gbx_take_ptr(site);
+        return r;
 }
 
 int gbx_site_open_without_view(struct gbx_site **ret, const char *path, struct gbx_error *err) {

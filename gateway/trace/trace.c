@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/keys.h"
+#include "gateway/store/keys_rotate.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/transaction.h"
 #include "runtime/vault/age.h"
@@ -51,7 +52,7 @@ static int load_original(struct gbx_site *site, const struct gbx_age_identity *i
                 return r == -ENOENT ? gbx_fail(err, -EBADMSG, "'%s', which the log names, is gone", path) : r;
         gbx_sha256(sealed.data, sealed.size, digest);
         gbx_sha256_text(digest, text);
-        if (strcmp(text, gbx_json_text(output, "original")) != 0)
+        if (gbx_site_sealed_same(site, gbx_json_text(output, "original"), text, err) < 0)
                 return gbx_fail(err, -EBADMSG, "'%s' is not the file that the log names: it was replaced", path);
         return gbx_age_decrypt_buffer(sealed.data, sealed.size, (struct gbx_age_identities){ &identity, 1 }, ORIGINAL_LIMIT, ret, err);
 }

@@ -144,6 +144,8 @@ static const struct gbx_entry_action actions[] = {
         { "site.restore", "the site was put back from a backup",
           FIELDS({ "size", COUNT, MUST }, { "root", DIGEST, MUST }, { "manifest", DIGEST, MUST }, { "against", COUNT, MAY },
                  { "cosigned", COUNT, MAY }) },
+        { "keys.rotate", "a key of the site was replaced; before and after are public halves",
+          FIELDS({ "key", NAME, MUST }, { "before", TEXT, MUST }, { "after", TEXT, MUST }, { "files", DIGEST, MAY }, { "count", COUNT, MAY }) },
         { "clock.step", "the site's clock was set back; times of entries stand still until it has caught up",
           FIELDS({ "seconds", COUNT, MUST }) },
 
