@@ -3,7 +3,8 @@
  *
  * Beside its rows the view keeps, for each table and each stretch of 256
  * entries, the exclusive or of a keyed code (HMAC-SHA-256) of every row, and one
- * code over all of these and the number of entries applied. The key is derived
+ * code over all of these, the tables' definitions and the number of entries
+ * applied. The key is derived
  * from the log's key, so whoever can edit the file and lacks the keys can
  * neither change, add nor remove a row, nor put an older row back. A whole older
  * view with its own seal is harmless: the entries it lacks are applied again.

@@ -89,6 +89,8 @@ static int open_file(sqlite3 **ret, const char *path, int flags, struct gbx_erro
         if (sqlite3_open_v2(path, &view, flags | SQLITE_OPEN_PRIVATECACHE, NULL) != SQLITE_OK)
                 return gbx_fail(err, -EIO, "cannot open the view '%s': %s", path, view ? sqlite3_errmsg(view) : "out of memory");
         (void)sqlite3_busy_timeout(view, BUSY_MS);
+        (void)sqlite3_db_config(view, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL); /* the file may be anybody's */
+        (void)sqlite3_db_config(view, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         *ret = gbx_take_ptr(view);
         return 0;
 }

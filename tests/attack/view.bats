@@ -136,6 +136,22 @@ refused_at_use() { # SQL WHAT-REPLAY-NAMES COMMAND…
                 "dataset credit" run_job
 }
 
+@test "a view in place of a table, which could tell the check from the use" {
+        sqlite3 "$GBX_SITE/view.db" "ALTER TABLE user RENAME TO kept; CREATE VIEW user AS SELECT * FROM kept WHERE name<>'li' OR random() > 0"
+        status_is 5 run_job
+        status_is 5 gbx audit replay --as audit
+        says "the seal is broken"
+        status_is 0 gbx audit rebuild --as audit
+        status_is 3 run_job
+}
+
+@test "a trigger left in the file" {
+        sqlite3 "$GBX_SITE/view.db" "CREATE TRIGGER later AFTER INSERT ON run BEGIN UPDATE user SET state='active'; END"
+        status_is 5 run_job
+        status_is 0 gbx audit rebuild --as audit
+        status_is 3 run_job
+}
+
 @test "a whole older view is harmless: what it lacks is applied again" {
         cp "$GBX_SITE/view.db" "$BATS_TEST_TMPDIR/older.db"
         gbx data revoke credit --as fund
