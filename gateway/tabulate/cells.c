@@ -39,12 +39,16 @@ static uint64_t hash_of(const struct gbx_cell *key, size_t count) {
         uint64_t hash = count;
 
         for (size_t i = 0; i < count; i++)
-                hash = gbx_mix(hash ^ (uint64_t)key->keys[i]) + key->states[i];
+                hash = (hash ^ (uint64_t)key->keys[i] ^ (uint64_t)key->states[i] << 56) * UINT64_C(0x9e3779b97f4a7c15);
         return gbx_mix(hash);
 }
 
 static bool same_keys(const struct gbx_cell *a, const struct gbx_cell *b, size_t count) {
-        return a->hash == b->hash && memcmp(a->keys, b->keys, count * sizeof a->keys[0]) == 0 && memcmp(a->states, b->states, count) == 0;
+        bool same = a->hash == b->hash;
+
+        for (size_t i = 0; i < count && same; i++)
+                same = a->keys[i] == b->keys[i] && a->states[i] == b->states[i];
+        return same;
 }
 
 static int grow(struct gbx_cells *cells, struct gbx_error *err) {
@@ -96,13 +100,14 @@ static int find_cell(struct gbx_cells *cells, const struct gbx_cell *key, struct
         cell = calloc(1, sizeof *cell);
         if (!cell)
                 return gbx_fail_memory(err);
-        *cell = (struct gbx_cell){ .hash = key->hash, .tallies = calloc(statistics + 1, sizeof *cell->tallies) };
+        *cell = (struct gbx_cell){ .hash = key->hash, .tallies = aligned_alloc(64, (statistics + 1) * sizeof *cell->tallies) };
         memcpy(cell->keys, key->keys, sizeof cell->keys);
         memcpy(cell->states, key->states, sizeof cell->states);
         if (!cell->tallies) {
                 free(cell);
                 return gbx_fail_memory(err);
         }
+        memset(cell->tallies, 0, (statistics + 1) * sizeof *cell->tallies);
         cells->items[cells->count++] = *ret = cell;
         cells->slots[slot] = (uint32_t)cells->count;
         return 0;

@@ -21,7 +21,7 @@ static uint64_t hash_of(const struct gbx_scalar *value, bool text) {
 }
 
 static bool is_entry(const struct gbx_dictionary_entry *entry, const struct gbx_scalar *value, bool text) {
-        return text ? entry->size == value->size && memcmp(entry->text, value->text, value->size) == 0 :
+        return text ? entry->size == value->size && entry->text[0] == value->text[0] && memcmp(entry->text, value->text, value->size) == 0 :
                       entry->size == 0 && entry->number == value->number;
 }
 

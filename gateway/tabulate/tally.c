@@ -11,8 +11,10 @@ void gbx_tally_plan(const struct gbx_statistic *statistic, bool one_row_each, st
         enum gbx_statistic_kind kind = statistic->kind;
         struct gbx_tally_plan plan = { .statistic = statistic, .one_row_each = one_row_each, .weighted = statistic->weight_expression != NULL };
 
-        for (size_t i = 0; i < gbx_array_size(operands); i++)
+        for (size_t i = 0; i < gbx_array_size(operands); i++) {
                 plan.own_members |= operands[i] && operands[i]->type.missing;
+                plan.columns[i] = operands[i] ? gbx_expression_column(operands[i]) : SIZE_MAX;
+        }
         plan.second = kind == GBX_STATISTIC_RATIO || kind == GBX_STATISTIC_CORRELATION;
         plan.squares = kind == GBX_STATISTIC_VARIANCE || kind == GBX_STATISTIC_CORRELATION;
         plan.sums = plan.second || plan.squares || kind == GBX_STATISTIC_SUM || kind == GBX_STATISTIC_MEAN || kind == GBX_STATISTIC_SHARE ||
@@ -29,7 +31,7 @@ void gbx_tally_plan(const struct gbx_statistic *statistic, bool one_row_each, st
 static unsigned __int128 size_of(__int128 value) { return value < 0 ? -(unsigned __int128)value : (unsigned __int128)value; }
 
 /* Larger first; of equals the one that came first. */
-static void offer(struct gbx_top *top, __int128 value, uint32_t contributor) {
+static void insert(struct gbx_top *top, __int128 value, uint32_t contributor) {
         size_t at = top->count;
 
         top->negative |= value < 0;
@@ -118,8 +120,20 @@ static int note_measured(struct gbx_tally *tally, int64_t value, uint32_t contri
         return 0;
 }
 
+/* Puts `near` where it belongs. */
+static void flush(struct gbx_tally *tally) {
+        gbx_wide_add_wide_number(&tally->x, tally->near);
+        tally->near = 0;
+}
+
 static void add_sums(struct gbx_tally *tally, const struct gbx_tally_plan *plan, int64_t w, int64_t x, int64_t y) {
-        gbx_wide_add_product(&tally->x, w, x);
+        __int128 sum;
+
+        if (__builtin_add_overflow(tally->near, (__int128)w * x, &sum)) {
+                flush(tally);
+                sum = (__int128)w * x;
+        }
+        tally->near = sum;
         if (plan->squares)
                 gbx_wide_add_product3(&tally->xx, w, x, x);
         if (!plan->second)
@@ -136,9 +150,9 @@ static int add_row(struct gbx_tally *tally, const struct gbx_tally_plan *plan, i
         __int128 wx = (__int128)w * x, wy = (__int128)w * y;
         int r = 0;
 
-        if (tally->rows == 0 || x < tally->minimum)
+        if (plan->extremes && (tally->rows == 0 || x < tally->minimum))
                 tally->minimum = x;
-        if (tally->rows == 0 || x > tally->maximum)
+        if (plan->extremes && (tally->rows == 0 || x > tally->maximum))
                 tally->maximum = x;
         tally->rows++;
         if (plan->weighted)
@@ -147,7 +161,7 @@ static int add_row(struct gbx_tally *tally, const struct gbx_tally_plan *plan, i
                 add_sums(tally, plan, w, x, y);
         if (plan->own_members)
                 r = gbx_members_add(&tally->members, contributor, err);
-        if (r >= 0 && plan->twofold)
+        if (r >= 0 && plan->twofold && tally->different <= 2)
                 r = note_value(tally, x, contributor, err);
         if (r >= 0 && plan->values)
                 r = note_measured(tally, x, contributor, err);
@@ -155,9 +169,12 @@ static int add_row(struct gbx_tally *tally, const struct gbx_tally_plan *plan, i
                 return r;
         if (!plan->one_row_each)
                 return add_partial(tally, contributor, wx, wy, err);
-        offer(&tally->top[0], wx, contributor);
+        if (wx < 0 || size_of(wx) >= tally->floor) {
+                insert(&tally->top[0], wx, contributor);
+                tally->floor = tally->top[0].count == GBX_TALLY_TOP ? size_of(tally->top[0].items[GBX_TALLY_TOP - 1].value) : 0;
+        }
         if (plan->second)
-                offer(&tally->top[1], wy, contributor);
+                insert(&tally->top[1], wy, contributor);
         return 0;
 }
 
@@ -165,22 +182,32 @@ int gbx_tally_add(struct gbx_tally *tally, const struct gbx_tally_plan *plan, co
                   struct gbx_scratch *scratch, struct gbx_error *err) {
         const struct gbx_expression *operands[] = { plan->statistic->of_expression, plan->statistic->over_expression,
                                                     plan->statistic->weight_expression };
-        struct gbx_scalar values[3] = { {}, {}, { .number = 1 } };
+        int64_t numbers[3] = { 0, 0, 1 };
         uint32_t number;
         int r = 0;
 
-        for (size_t i = 0; i < gbx_array_size(operands) && r >= 0; i++)
-                if (operands[i]) {
-                        r = gbx_expression_evaluate(operands[i], row, scratch, &values[i], err);
-                        if (r >= 0 && values[i].missing)
-                                return 0;
+        for (size_t i = 0; i < gbx_array_size(operands) && r >= 0; i++) {
+                const struct gbx_scalar *value = operands[i] && plan->columns[i] != SIZE_MAX ? &row[plan->columns[i]] : NULL;
+                struct gbx_scalar computed;
+
+                if (!operands[i])
+                        continue;
+                if (!value) {
+                        r = gbx_expression_evaluate(operands[i], row, scratch, &computed, err);
+                        value = &computed;
                 }
-        if (r >= 0 && values[2].number < 0)
+                if (r < 0)
+                        break;
+                if (value->missing)
+                        return 0;
+                numbers[i] = value->number;
+                if (plan->distinct)
+                        r = gbx_dictionary_number(&tally->distinct, value, operands[0]->type.kind == GBX_KIND_TEXT, &number, NULL, err);
+        }
+        if (r >= 0 && numbers[2] < 0)
                 r = gbx_fail(err, -EINVAL, "a weight is below zero");
-        if (r >= 0 && plan->distinct)
-                r = gbx_dictionary_number(&tally->distinct, &values[0], operands[0]->type.kind == GBX_KIND_TEXT, &number, NULL, err);
         if (r >= 0)
-                r = add_row(tally, plan, values[2].number, values[0].number, values[1].number, contributor, err);
+                r = add_row(tally, plan, numbers[2], numbers[0], numbers[1], contributor, err);
         return r < 0 ? gbx_context(err, r, "statistic '%s'", plan->statistic->name) : 0;
 }
 
@@ -231,7 +258,7 @@ static int merge_lists(struct gbx_tally *tally, const struct gbx_tally_plan *pla
                         r = add_partial(tally, other->partials[i].contributor, other->partials[i].sums[0], other->partials[i].sums[1], err);
         for (size_t k = 0; k < 2 && plan->one_row_each; k++) {
                 for (size_t i = 0; i < other->top[k].count; i++)
-                        offer(&tally->top[k], other->top[k].items[i].value, other->top[k].items[i].contributor);
+                        insert(&tally->top[k], other->top[k].items[i].value, other->top[k].items[i].contributor);
                 tally->top[k].negative |= other->top[k].negative;
         }
         return r;
@@ -247,6 +274,7 @@ int gbx_tally_merge(struct gbx_tally *tally, const struct gbx_tally_plan *plan, 
         if (tally->rows == 0 || other->maximum > tally->maximum)
                 tally->maximum = other->maximum;
         tally->rows += other->rows;
+        flush(other);
         gbx_wide_add(&tally->weight, &other->weight);
         gbx_wide_add(&tally->x, &other->x);
         gbx_wide_add(&tally->xx, &other->xx);
@@ -270,6 +298,7 @@ int gbx_tally_settle(struct gbx_tally *tally, const struct gbx_tally_plan *plan,
         struct gbx_members *sets[] = { &tally->members, &tally->first, &tally->second };
         int r = 0;
 
+        flush(tally);
         for (size_t i = 0; i < gbx_array_size(sets) && r >= 0; i++)
                 r = gbx_members_settle(sets[i], err);
         if (r < 0)
@@ -280,9 +309,9 @@ int gbx_tally_settle(struct gbx_tally *tally, const struct gbx_tally_plan *plan,
                         const struct gbx_partial *partial = &tally->partials[i];
 
                         if (partial->taken)
-                                offer(&tally->top[0], partial->sums[0], partial->contributor);
+                                insert(&tally->top[0], partial->sums[0], partial->contributor);
                         if (partial->taken && plan->second)
-                                offer(&tally->top[1], partial->sums[1], partial->contributor);
+                                insert(&tally->top[1], partial->sums[1], partial->contributor);
                 }
         }
         if (tally->measured_count)

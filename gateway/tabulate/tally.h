@@ -39,11 +39,15 @@ struct gbx_measured {
 };
 
 struct gbx_tally {
-        uint64_t rows; /* those with all operands */
+        /* What every row touches stands in one cache line. */
+        _Alignas(64) uint64_t rows; /* those with all operands */
+        unsigned different;         /* values of `of`: 0, 1, 2, or 3 for more */
+        __int128 near;              /* a part of the sum of `of` that is not in `x` yet */
+        unsigned __int128 floor;    /* a contribution below it is not among the largest */
+
         struct gbx_wide weight, x, xx, y, yy, xy; /* sums over rows; each times the weight */
         int64_t minimum, maximum;
         int64_t values[2]; /* the first two different values of `of` */
-        unsigned different; /* 0, 1, 2, or 3 for more */
         struct gbx_top top[2];
         struct gbx_members members;   /* contributors with all operands, where some row may lack one */
         struct gbx_members second;    /* those with the second of `values`, while there are no more than two */
@@ -59,6 +63,7 @@ struct gbx_tally {
 struct gbx_tally_plan {
         const struct gbx_statistic *statistic;
         bool one_row_each; /* no contributor has two rows */
+        size_t columns[3]; /* of `of`, `over` and `weight` where they are columns and nothing else: SIZE_MAX otherwise */
         bool own_members;  /* some row may lack an operand, so the cell's contributors are not the statistic's */
         bool weighted, sums, squares, second, extremes, values, distinct, twofold;
 };

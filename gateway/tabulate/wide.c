@@ -41,14 +41,6 @@ void gbx_wide_add_number(struct gbx_wide *sum, int64_t a) {
         add(sum, (uint64_t[4]){ (uint64_t)a, sign, sign, sign });
 }
 
-void gbx_wide_add_wide_number(struct gbx_wide *sum, __int128 a) {
-        uint64_t sign = a < 0 ? UINT64_MAX : 0;
-
-        add(sum, (uint64_t[4]){ (uint64_t)a, (uint64_t)(a >> 64), sign, sign });
-}
-
-void gbx_wide_add_product(struct gbx_wide *sum, int64_t a, int64_t b) { gbx_wide_add_wide_number(sum, (__int128)a * b); }
-
 void gbx_wide_add_product3(struct gbx_wide *sum, int64_t a, int64_t b, int64_t c) {
         wide product = (wide)size_of(a) * size_of(b), low = (wide)(uint64_t)product * size_of(c);
         wide high = (product >> 64) * size_of(c) + (low >> 64);

@@ -20,10 +20,22 @@ struct gbx_wide {
 
 void gbx_wide_add(struct gbx_wide *sum, const struct gbx_wide *other);
 void gbx_wide_add_number(struct gbx_wide *sum, int64_t a);
-void gbx_wide_add_wide_number(struct gbx_wide *sum, __int128 a);
-void gbx_wide_add_product(struct gbx_wide *sum, int64_t a, int64_t b);
 void gbx_wide_add_product3(struct gbx_wide *sum, int64_t a, int64_t b, int64_t c);
 void gbx_wide_negate(struct gbx_wide *sum);
+
+/* Here and not in wide.c, for it is done for each row. */
+static inline void gbx_wide_add_wide_number(struct gbx_wide *sum, __int128 a) {
+        unsigned __int128 low = (unsigned __int128)sum->limbs[1] << 64 | sum->limbs[0], high = (unsigned __int128)sum->limbs[3] << 64 | sum->limbs[2];
+
+        low += (unsigned __int128)a;
+        high += (unsigned __int128)(low < (unsigned __int128)a) - (unsigned __int128)(a < 0);
+        sum->limbs[0] = (uint64_t)low;
+        sum->limbs[1] = (uint64_t)(low >> 64);
+        sum->limbs[2] = (uint64_t)high;
+        sum->limbs[3] = (uint64_t)(high >> 64);
+}
+
+static inline void gbx_wide_add_product(struct gbx_wide *sum, int64_t a, int64_t b) { gbx_wide_add_wide_number(sum, (__int128)a * b); }
 
 /* `ret` is initialised by the caller (mpz_init). */
 void gbx_wide_to_mpz(const struct gbx_wide *sum, mpz_t ret);
