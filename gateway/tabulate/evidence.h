@@ -74,6 +74,7 @@ struct gbx_evidence_source {
         const char *data;
         const char *contributor; /* the column; NULL: each row is one */
         uint64_t rows, contributors;
+        unsigned parameters; /* of a model: coefficients; 0: no model */
 };
 
 /* Appends the file for settled cells. */

@@ -156,9 +156,10 @@ static json_t *head(const struct gbx_cells *cells, const struct gbx_evidence_sou
                 j |= json_array_append_new(kinds, json_pack("{s:s,s:s}", "name", statistics[i].name, "kind", gbx_statistic_kind_name(statistics[i].kind)));
         if (j)
                 return NULL;
-        return json_pack("{s:i,s:s,s:s,s:s?,s:I,s:I,s:I,s:o,s:o,s:O}", "version", 1, "table", cells->table->name, "data", source->data, "contributor",
+        return json_pack("{s:i,s:s,s:s,s:s?,s:I,s:I,s:I,s:i,s:o,s:o,s:O}", "version", 1, "table", cells->table->name, "data", source->data, "contributor",
                          source->contributor, "dataset_rows", (json_int_t)source->rows, "dataset_contributors", (json_int_t)source->contributors,
-                         "absent", (json_int_t)(cells->absent > INT64_MAX ? INT64_MAX : cells->absent), "keys", keys, "statistics", kinds, "cells", list);
+                         "absent", (json_int_t)(cells->absent > INT64_MAX ? INT64_MAX : cells->absent), "parameters",
+                         (int)source->parameters, "keys", keys, "statistics", kinds, "cells", list);
 }
 
 int gbx_evidence_write(const struct gbx_cells *cells, const struct gbx_evidence_source *source, struct gbx_buffer *ret, struct gbx_error *err) {

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "gateway/tabulate/evidence.h"
+#include "gateway/tabulate/model.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -138,18 +139,23 @@ int gbx_tabulate_table(int root, const struct gbx_table *table, const struct gbx
                        struct gbx_buffer *evidence, struct gbx_error *err) {
         gbx_auto(gbx_source_freep) struct gbx_source *source = NULL;
         gbx_auto(free_cells) struct gbx_cells cells = {};
+        gbx_auto(gbx_model_free) struct gbx_model model = {};
         const struct gbx_source_schema *schema = &schemas[table->schema];
         const struct gbx_scalar *row;
         uint32_t contributor;
         int r;
 
-        if (table->has_model)
-                return gbx_fail(err, -EOPNOTSUPP, "table '%s': models are not computed yet", table->name);
         r = gbx_source_open(&source, root, table, schemas, err);
         if (r < 0)
                 return r;
         gbx_cells_init(&cells, table, gbx_source_one_row_each(source));
+        gbx_model_init(&model, table);
         while ((r = gbx_source_next(source, &row, &contributor, err)) > 0) {
+                if (table->has_model && (r = gbx_model_add(&model, row, gbx_source_scratch(source), err)) <= 0) {
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
                 r = gbx_cells_add(&cells, row, contributor, gbx_source_scratch(source), err);
                 if (r < 0)
                         return r;
@@ -157,8 +163,8 @@ int gbx_tabulate_table(int root, const struct gbx_table *table, const struct gbx
         if (r >= 0)
                 r = gbx_cells_settle(&cells, err);
         if (r >= 0)
-                r = append_header(table, csv, err);
-        for (size_t i = 0; i < cells.count && r >= 0; i++)
+                r = table->has_model ? gbx_model_solve(&model, csv, err) : append_header(table, csv, err);
+        for (size_t i = 0; i < cells.count && r >= 0 && !table->has_model; i++)
                 r = append_cell(&cells, cells.items[i], csv, err);
         if (r < 0)
                 return r;
@@ -166,6 +172,7 @@ int gbx_tabulate_table(int root, const struct gbx_table *table, const struct gbx
                                   &(struct gbx_evidence_source){
                                           .data = schema->dataset,
                                           .contributor = schema->contributor == SIZE_MAX ? NULL : schema->columns[schema->contributor].name,
+                                          .parameters = table->has_model ? (unsigned)model.parameters : 0,
                                           .rows = gbx_source_rows(source),
                                           .contributors = gbx_source_contributors(source) },
                                   evidence, err);

@@ -192,6 +192,65 @@ END
         [[ "$output" == *"row 4455: 'applicant_id' is declared a key"* ]]
 }
 
+@test "regressions: coefficients and standard errors are those of an independent computation" {
+        job models credit <<'END'
+tables:
+  - { name: linear, data: credit, model: { kind: linear, outcome: income, terms: [age, "amount / 1000", "indicator(home = 'owner')"] } }
+  - { name: logistic, data: credit, model: { kind: logistic, outcome: "status = 'bad'", terms: [seniority, income, "if(records = 'yes', 1, 0)"] } }
+END
+        tabulate
+        python3 - "$TOP/tests/fixtures/credit.csv" "$root/out" <<'END'
+import csv, math, sys
+from fractions import Fraction
+rows = list(csv.DictReader(open(sys.argv[1])))
+def inverse(m):
+        n = len(m)
+        m = [row[:] + [type(row[0])(i == j) for j in range(n)] for i, row in enumerate(m)]
+        for p in range(n):
+                best = max(range(p, n), key=lambda i: abs(m[i][p]))
+                m[p], m[best] = m[best], m[p]
+                m[p] = [v / m[p][p] for v in m[p]]
+                for i in range(n):
+                        if i != p:
+                                m[i] = [a - m[i][p] * b for a, b in zip(m[i], m[p])]
+        return [row[n:] for row in m]
+def found(name):
+        return [(line["estimate"], line["standard_error"]) for line in csv.DictReader(open(sys.argv[2] + "/" + name + ".csv"))]
+def check(name, estimates, errors):
+        table = found(name)
+        assert len(table) == len(estimates)
+        for (estimate, error), a, b in zip(table, estimates, errors):
+                assert abs(float(estimate) - float(a)) < 2e-6 and abs(float(error) - float(b)) < 2e-6, (name, estimate, error, float(a), float(b))
+complete = [r for r in rows if all(r[c] for c in ("income", "age", "amount", "home"))]
+X = [[Fraction(1), Fraction(r["age"]), Fraction(r["amount"]) / 1000, Fraction(r["home"] == "owner")] for r in complete]
+y = [Fraction(r["income"]) for r in complete]
+XX = [[sum(x[i] * x[k] for x in X) for k in range(4)] for i in range(4)]
+Xy = [sum(x[i] * v for x, v in zip(X, y)) for i in range(4)]
+inv = inverse(XX)
+b = [sum(inv[i][k] * Xy[k] for k in range(4)) for i in range(4)]
+s2 = (sum(v * v for v in y) - sum(b[i] * Xy[i] for i in range(4))) / (len(y) - 4)
+check("linear", b, [math.sqrt(s2 * inv[i][i]) for i in range(4)])
+complete = [r for r in rows if all(r[c] for c in ("status", "seniority", "income"))]
+X = [[1.0, float(r["seniority"]), float(r["income"]), float(r["records"] == "yes")] for r in complete]
+y = [float(r["status"] == "bad") for r in complete]
+b = [0.0] * 4
+for _ in range(25):
+        ps = [1 / (1 + math.exp(-sum(c * v for c, v in zip(b, x)))) for x in X]
+        inv = inverse([[math.fsum(p * (1 - p) * x[i] * x[k] for x, p in zip(X, ps)) for k in range(4)] for i in range(4)])
+        g = [math.fsum(x[i] * (v - p) for x, v, p in zip(X, y, ps)) for i in range(4)]
+        b = [b[i] + sum(inv[i][k] * g[k] for k in range(4)) for i in range(4)]
+check("logistic", b, [math.sqrt(inv[i][i]) for i in range(4)])
+END
+        [ "$(evidence linear | jq '[.parameters, (.cells | length), .cells[0].contributors]' -c)" = "[4,1,$(sqlite3 "$WORK/db" "SELECT count(*) FROM credit WHERE income <> '' AND home <> '' AND amount <> '' AND age <> ''")]" ]
+        # Terms that depend on each other, and an outcome that is told exactly, have no answer.
+        for model in '{ outcome: income, terms: [age, "age * 2"] }' '{ kind: logistic, outcome: "age > 40", terms: [age] }'; do
+                echo "tables: [ { name: t, data: credit, model: $model } ]" >"$root/job/tables.yaml"
+                run tabulate
+                [ "$status" -eq 2 ]
+                [[ "$output" == *"depend on each other"* ]]
+        done
+}
+
 @test "the same description as JSON gives the same bytes, and so does a second run" {
         job again credit <<'END'
 tables:

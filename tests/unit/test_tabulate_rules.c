@@ -209,6 +209,25 @@ static void test_nursery(void **state) {
         assert_int_equal(health->cells[0].contributors, 4320);
 }
 
+/* A model of twelve with two coefficients has ten degrees of freedom, one of eleven has nine. */
+static void test_models(void **state) {
+        static const struct {
+                const char *rows, *expected;
+        } cases[] = { { "a - 6 1;a - 5 2;a - 1 4;a - 3 -", "" }, { "a - 6 1;a - 4 2;a - 1 4;a - 3 -", "residual-freedom:1:" }, { "a - 5 1;a - 4 2", "minimum-count:1: residual-freedom:1:" } };
+
+        (void)state;
+        for (size_t i = 0; i < gbx_array_size(cases); i++) {
+                gbx_auto(gbx_buffer_free) struct gbx_buffer csv = {}, found = {};
+                gbx_auto(gbx_evidence_freep) struct gbx_evidence *evidence = NULL;
+
+                make_rows(cases[i].rows);
+                tabulate(person_schema, "people", "tables: [ { name: t, data: people, model: { outcome: id, terms: [x] } } ]", &csv, &evidence);
+                assert_int_equal(evidence->parameters, 2);
+                findings_text(&gbx_disclosure_default, evidence, &found);
+                assert_string_equal(gbx_buffer_text(&found), cases[i].expected);
+        }
+}
+
 /* The sets are those of the cells: disjoint, whole, and the total's is their union. */
 static void test_members(void **state) {
         gbx_auto(gbx_evidence_freep) struct gbx_evidence *evidence = NULL;
@@ -291,7 +310,7 @@ static int remove_root(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_rules),   cmocka_unit_test(test_parameters), cmocka_unit_test(test_nursery),
-                cmocka_unit_test(test_members), cmocka_unit_test(test_damage),
+                cmocka_unit_test(test_members), cmocka_unit_test(test_damage),  cmocka_unit_test(test_models),
         };
 
         return cmocka_run_group_tests(tests, make_root, remove_root);
