@@ -56,7 +56,7 @@ gbx-image-digest_MODULES := base
 gbx-image-digest_LIBS := -lcrypto
 
 # The system call profiles, compiled and embedded.
-SANDBOX_PROFILES := lua native native-threads native-network native-redirect engine gate
+SANDBOX_PROFILES := lua native native-threads native-network native-redirect engine gate tabulator
 SANDBOX_PROFILE_FILES := $(addprefix policy/profiles/,common files sockets $(SANDBOX_PROFILES))
 $(BUILD)/gen/profile-compiler: $(addprefix $(BUILD)/obj/,runtime/sandbox/tools/profile-compiler.o runtime/sandbox/profile.o) $(BUILD)/lib/base.a
 	@mkdir -p $(@D)

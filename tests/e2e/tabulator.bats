@@ -283,3 +283,26 @@ END
         [[ "$output" == *"dataset 'credit', line 3, column 'age': a whole number is wanted"* ]]
         [[ "$output" != *secret* ]]
 }
+
+@test "in the sandbox: image tabulator, profile tabulator, no system call denied, the same bytes" {
+        [ "$(id -u)" -eq 0 ] || skip "needs root"
+        build=$(dirname "$TABULATOR")
+        digest=$(cat "$build/images/tabulator.digest")
+        job boxed credit <<'END'
+tables:
+  - { name: t, data: credit, by: [home], margins: all, statistics: [ { name: n, kind: count }, { name: m, kind: quantile, of: income, at: 0.5 }, { name: s, kind: share, of: "status = 'bad'" } ] }
+END
+        tabulate
+        mv "$root/out" "$root/outside"
+        chmod 755 "$WORK" "$root" && mkdir -m 1777 "$root/out"
+        jq -n --arg root "$root" --arg digest "$digest" --arg image "$build/images/tabulator-${digest#sha256:}.squashfs" '{
+                version: 1, name: "tabulator-test", image: {file: $image, digest: $digest}, argv: ["/bin/gbx-tabulator"], profile: "tabulator", stdin: null,
+                mounts: [{target: "/data", directory: ($root + "/data")}, {target: "/job", directory: ($root + "/job")},
+                         {target: "/out", directory: ($root + "/out"), writable: true}],
+                limits: {wall_ms: 60000, cpu_ms: 60000, memory_bytes: 268435456, pids: 4, open_files: 64, file_bytes: 67108864, denials: 1000}}' >"$root/spec.json"
+        (cd "$TOP" && "$build/gbx-sandbox" run "$root/spec.json" --result-fd 5 5>"$root/result")
+        cat "$root/result"
+        [ "$(jq -c '[.outcome, .exit_code, .denied_total]' "$root/result")" = '["exited",0,0]' ]
+        cmp "$root/outside/t.csv" "$root/out/t.csv"
+        cmp "$root/outside/t.evidence" "$root/out/t.evidence"
+}

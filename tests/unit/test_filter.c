@@ -81,8 +81,8 @@ static uint32_t ask(const char *profile, uint32_t architecture, int number, cons
         return simulate(filter, &data);
 }
 
-static const char *const all[] = { "lua", "native", "native-threads", "native-network", "native-redirect", "engine", "gate" };
-static const char *const jobs[] = { "lua", "native", "native-threads", "native-network", "native-redirect", "engine" };
+static const char *const all[] = { "lua", "native", "native-threads", "native-network", "native-redirect", "engine", "tabulator", "gate" };
+static const char *const jobs[] = { "lua", "native", "native-threads", "native-network", "native-redirect", "engine", "tabulator" };
 static const char *const single[] = { "lua", "gate" };
 
 #define PROFILES(list) list, gbx_array_size(list)
@@ -103,12 +103,12 @@ static const char *const native[] = { "native", "native-threads", "native-networ
 static const char *const threads[] = { "native", "native-threads", "engine" };
 static const char *const network[] = { "native-network", "native-redirect" };
 static const char *const plain_network[] = { "native-network" };
-static const char *const no_network[] = { "lua", "native", "native-threads", "native-redirect", "engine", "gate" };
-static const char *const no_sockets[] = { "lua", "native", "native-threads", "engine", "gate" };
+static const char *const no_network[] = { "lua", "native", "native-threads", "native-redirect", "engine", "tabulator", "gate" };
+static const char *const no_sockets[] = { "lua", "native", "native-threads", "engine", "tabulator", "gate" };
 static const char *const engine[] = { "engine" };
 static const char *const gate[] = { "gate" };
-static const char *const no_pairs[] = { "lua", "native", "engine", "gate" };
-static const char *const no_execution[] = { "lua", "engine", "gate" };
+static const char *const no_pairs[] = { "lua", "native", "engine", "tabulator", "gate" };
+static const char *const no_execution[] = { "lua", "engine", "tabulator", "gate" };
 
 static const struct row rows[] = {
         /* what everybody needs */
