@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 MODULES := base policy watermark runtime/sandbox runtime/vault runtime/engine \
            gateway/log/format gateway/log/writer gateway/log/verify gateway/log/witness gateway/parse gateway/store \
            gateway/people gateway/algorithm gateway/data gateway/run gateway/executor gateway/gate gateway/egress gateway/flows \
-           gateway/tabulate/expression gateway/tabulate \
+           gateway/tabulate/expression gateway/tabulate gateway/disclosure \
            gateway/handover gateway/job gateway/review gateway/trace gateway/audit gateway/api gateway/cli
 
 PACKAGES := libseccomp libcap libnl-3.0 libnl-route-3.0 libcrypto libssl lua5.4 yaml-0.1 jansson sqlite3 \
@@ -27,12 +27,12 @@ export BUILD
 
 # Dependencies come first: without them pkg-config below has nothing to say.
 ifeq ($(filter clean help install-deps,$(MAKECMDGOALS)),)
-ifneq ($(shell pkg-config --exists $(PACKAGES) cmocka && command -v musl-gcc >/dev/null && test -e /usr/include/roaring/roaring.h && echo yes),yes)
+ifneq ($(shell pkg-config --exists $(PACKAGES) cmocka && command -v musl-gcc >/dev/null && test -e /usr/include/roaring/roaring.h && test -e /usr/include/glpk.h && echo yes),yes)
 $(info installing what the build needs (scripts/install-deps))
 $(info $(shell scripts/install-deps >&2 || echo "scripts/install-deps failed; run it by hand to see why"))
 endif
 PACKAGE_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PACKAGES)))
-PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lroaring -lm # libroaring-dev has no file for pkg-config
+PACKAGE_LIBS := $(shell pkg-config --libs $(PACKAGES)) -lroaring -lglpk -lm # these two have no file for pkg-config
 endif
 
 CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -I. $(PACKAGE_CFLAGS) $(WARNINGS) $(HARDEN) $(OPTIMIZE) $(SANITIZE) $(CFLAGS)
