@@ -92,7 +92,7 @@ enum gbx_refusal gbx_flow_opened(struct gbx_connection *connection) {
                 if (!flow->digests[GBX_RESPONSE])
                         return GBX_REFUSAL_INTERNAL;
         }
-        if (gbx_record(connection->proxy->recorder, "flow.opened", "allowed", NULL, describe(flow, connection)) < 0)
+        if (gbx_recorder_write(connection->proxy->recorder, "flow.opened", "allowed", GBX_REFUSAL_NONE, describe(flow, connection)) < 0)
                 return GBX_REFUSAL_INTERNAL;
         flow->opened = true;
         return GBX_REFUSAL_NONE;
@@ -158,7 +158,7 @@ static void record_end(struct gbx_connection *connection, enum gbx_refusal refus
         struct gbx_proxy *proxy = connection->proxy;
         json_t *details;
 
-        if (!flow->opened && !gbx_record_refusal_allowed(proxy->recorder, gbx_proxy_now_ms()))
+        if (!flow->opened && !gbx_recorder_allows(proxy->recorder, refusal, gbx_proxy_now_ms()))
                 return;
         details = describe(flow, connection);
         if (details && *flow->scan_rule)
@@ -172,9 +172,8 @@ static void record_end(struct gbx_connection *connection, enum gbx_refusal refus
                 add_digest(details, "sent_digest", flow->digests[GBX_REQUEST]);
                 add_digest(details, "received_digest", flow->digests[GBX_RESPONSE]);
         }
-        (void)gbx_record(proxy->recorder, flow->opened ? "flow.closed" : "flow.refused",
-                         refusal == GBX_REFUSAL_NONE ? "done" : flow->opened ? "failed" : "denied",
-                         refusal == GBX_REFUSAL_NONE ? NULL : gbx_refusal_info(refusal)->code, details);
+        (void)gbx_recorder_write(proxy->recorder, flow->opened ? "flow.closed" : "flow.refused",
+                         refusal == GBX_REFUSAL_NONE ? "done" : flow->opened ? "failed" : "denied", refusal, details);
 }
 
 void gbx_flow_end(struct gbx_connection *connection, enum gbx_refusal refusal) {

@@ -94,8 +94,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
         if (proxy->connection_count >= proxy->config->limits.connections) {
                 proxy->refused_total++;
                 (void)evutil_closesocket(fd);
-                if (gbx_record_refusal_allowed(proxy->recorder, gbx_proxy_now_ms()))
-                        (void)gbx_record(proxy->recorder, "flow.refused", "denied", gbx_refusal_info(GBX_REFUSAL_CONNECTIONS)->code,
+                if (gbx_recorder_allows(proxy->recorder, GBX_REFUSAL_CONNECTIONS, gbx_proxy_now_ms()))
+                        (void)gbx_recorder_write(proxy->recorder, "flow.refused", "denied", GBX_REFUSAL_CONNECTIONS,
                                          json_pack("{s:s}", "destination", "tunnel://unknown:0"));
                 return;
         }

@@ -9,9 +9,7 @@
 
 enum {
         PENDING_LIMIT = 4 * 1024 * 1024,
-        REFUSALS_BURST = 200,
-        FULL_TOKENS = REFUSALS_BURST * 1000,
-        REFUSALS_A_SECOND = 20,
+        FULL_TOKENS = GBX_REFUSALS_BURST * 1000,
 };
 
 struct gbx_recorder {
@@ -22,9 +20,11 @@ struct gbx_recorder {
         bool broken;
         void (*on_broken)(void *userdata);
         void *userdata;
-        int64_t tokens_ms; /* when the tokens were last counted */
-        int64_t tokens;    /* thousandths of a refusal */
-        uint64_t left_out;
+        struct {
+                int64_t tokens_ms; /* when the tokens were last counted */
+                int64_t tokens;    /* thousandths of a record */
+                uint64_t left_out;
+        } kinds[GBX_REFUSAL_COUNT];
 };
 
 static int fail(struct gbx_recorder *recorder) {
@@ -74,8 +74,9 @@ int gbx_recorder_new(struct gbx_recorder **ret, struct event_base *base, int fd,
         recorder = calloc(1, sizeof *recorder);
         if (!recorder)
                 return gbx_fail_memory(err);
-        *recorder = (struct gbx_recorder){ .fd = fd, .on_broken = broken, .userdata = userdata,
-                                           .tokens = FULL_TOKENS };
+        *recorder = (struct gbx_recorder){ .fd = fd, .on_broken = broken, .userdata = userdata };
+        for (size_t i = 0; i < GBX_REFUSAL_COUNT; i++)
+                recorder->kinds[i].tokens = FULL_TOKENS;
         recorder->writable = event_new(base, fd, EV_WRITE, on_writable, recorder);
         recorder->closed = event_new(base, fd, EV_READ, on_closed, recorder);
         if (!recorder->writable || !recorder->closed || event_add(recorder->closed, NULL) < 0) {
@@ -86,9 +87,49 @@ int gbx_recorder_new(struct gbx_recorder **ret, struct event_base *base, int fd,
         return 0;
 }
 
+bool gbx_recorder_allows(struct gbx_recorder *recorder, enum gbx_refusal why, int64_t now_ms) {
+        int64_t gained = (now_ms - recorder->kinds[why].tokens_ms) * GBX_REFUSALS_A_SECOND, tokens = recorder->kinds[why].tokens + gained;
+
+        recorder->kinds[why].tokens_ms = now_ms;
+        recorder->kinds[why].tokens = tokens > FULL_TOKENS ? FULL_TOKENS : tokens;
+        if (recorder->kinds[why].tokens < 1000) {
+                recorder->kinds[why].left_out++;
+                return false;
+        }
+        recorder->kinds[why].tokens -= 1000;
+        return true;
+}
+
+int gbx_recorder_write(struct gbx_recorder *recorder, const char *action, const char *outcome, enum gbx_refusal why, json_t *details) {
+        gbx_auto(gbx_free_pointer) char *text = NULL;
+        json_t *line;
+        int r;
+
+        if (details && recorder->kinds[why].left_out &&
+            json_object_set_new(details, "left_out", json_integer((json_int_t)recorder->kinds[why].left_out)) == 0)
+                recorder->kinds[why].left_out = 0;
+        line = json_pack("{s:s, s:s, s:o, s:o}", "action", action, "outcome", outcome, "reasons",
+                         why == GBX_REFUSAL_NONE ? json_array() : json_pack("[s]", gbx_refusal_info(why)->code), "details", details);
+        if (!line)
+                return fail(recorder);
+        text = json_dumps(line, JSON_COMPACT | JSON_SORT_KEYS);
+        json_decref(line);
+        if (!text || recorder->broken || recorder->pending.size - recorder->written > PENDING_LIMIT)
+                return fail(recorder);
+        r = gbx_buffer_append_text(&recorder->pending, text, NULL);
+        if (r >= 0)
+                r = gbx_buffer_append_byte(&recorder->pending, '\n', NULL);
+        return r < 0 ? fail(recorder) : flush(recorder);
+}
+
 struct gbx_recorder *gbx_recorder_free(struct gbx_recorder *recorder) {
         if (!recorder)
                 return NULL;
+        for (int why = 0; why < GBX_REFUSAL_COUNT && !recorder->broken; why++)
+                if (recorder->kinds[why].left_out) { /* this record stands for one of them */
+                        recorder->kinds[why].left_out--;
+                        (void)gbx_recorder_write(recorder, "flow.refused", "denied", (enum gbx_refusal)why, json_pack("{s:s}", "destination", "several"));
+                }
         /* The last records are worth waiting for, but not without end. */
         if (!recorder->broken && recorder->written < recorder->pending.size) {
                 int flags = fcntl(recorder->fd, F_GETFL);
@@ -104,39 +145,4 @@ struct gbx_recorder *gbx_recorder_free(struct gbx_recorder *recorder) {
         gbx_buffer_free(&recorder->pending);
         free(recorder);
         return NULL;
-}
-
-bool gbx_record_refusal_allowed(struct gbx_recorder *recorder, int64_t now_ms) {
-        int64_t gained = (now_ms - recorder->tokens_ms) * REFUSALS_A_SECOND;
-
-        recorder->tokens_ms = now_ms;
-        recorder->tokens = recorder->tokens + gained > FULL_TOKENS ? FULL_TOKENS : recorder->tokens + gained;
-        if (recorder->tokens < 1000) {
-                recorder->left_out++;
-                return false;
-        }
-        recorder->tokens -= 1000;
-        return true;
-}
-
-int gbx_record(struct gbx_recorder *recorder, const char *action, const char *outcome, const char *reason,
-               json_t *details) {
-        gbx_auto(gbx_free_pointer) char *text = NULL;
-        json_t *line;
-        int r;
-
-        if (details && recorder->left_out && json_object_set_new(details, "left_out", json_integer((json_int_t)recorder->left_out)) == 0)
-                recorder->left_out = 0;
-        line = json_pack("{s:s, s:s, s:o, s:o}", "action", action, "outcome", outcome, "reasons",
-                         reason ? json_pack("[s]", reason) : json_array(), "details", details);
-        if (!line)
-                return fail(recorder);
-        text = json_dumps(line, JSON_COMPACT | JSON_SORT_KEYS);
-        json_decref(line);
-        if (!text || recorder->broken || recorder->pending.size - recorder->written > PENDING_LIMIT)
-                return fail(recorder);
-        r = gbx_buffer_append_text(&recorder->pending, text, NULL);
-        if (r >= 0)
-                r = gbx_buffer_append_byte(&recorder->pending, '\n', NULL);
-        return r < 0 ? fail(recorder) : flush(recorder);
 }
