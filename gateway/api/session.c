@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "gateway/people/users.h"
 #include "gateway/store/authorise.h"
+#include "policy/problems.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,4 +104,13 @@ int64_t gbx_request_time(const json_t *request, const char *field) {
 
 bool gbx_request_is(const json_t *request, const char *field) {
         return json_is_true(json_object_get(request, field));
+}
+
+void gbx_session_refuse(struct gbx_session *session, const struct gbx_problems *problems) {
+        json_t *list;
+
+        if (problems->count == 0 || gbx_problems_json(problems, &list, NULL) < 0)
+                return;
+        json_decref(session->problems);
+        session->problems = list;
 }

@@ -62,3 +62,7 @@ int gbx_session_become(struct gbx_session *session, const char *public_key_line,
 int64_t gbx_request_time(const json_t *request, const char *field);
 /* Whether a switch is set. */
 bool gbx_request_is(const json_t *request, const char *field);
+
+struct gbx_problems;
+/* Keeps what is wrong with a document, for who asked. */
+void gbx_session_refuse(struct gbx_session *session, const struct gbx_problems *problems);
