@@ -83,6 +83,7 @@ struct gbx_part {
         const char *when;   /* shown if this member is there and neither null, false nor empty; "!x" turns it round */
         const char *text;   /* of sentences: "{member}" is filled in, "{}" the item; of rows: what is said of none */
         const struct gbx_column *columns;
+        const char *each; /* of rows: people see a row for each object in this member of them; NULL: each row itself */
 };
 
 /* --- performing ------------------------------------------------------------------ */

@@ -6,6 +6,14 @@
 const struct gbx_operation *const gbx_operation_tables[] = {
         gbx_operations_site,
         gbx_operations_user,
+        gbx_operations_policy,
+        gbx_operations_data,
+        gbx_operations_algo,
+        gbx_operations_review,
+        gbx_operations_job,
+        gbx_operations_release,
+        gbx_operations_flows,
+        gbx_operations_trace,
         NULL,
 };
 

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "gateway/run/decide.h"
 #include "gateway/store/objects.h"
-#include "gateway/store/transaction.h"
+#include "gateway/store/policies.h"
 #include "gateway/store/view.h"
 #include "policy/policy.h"
 
@@ -33,25 +33,36 @@ static int perform_check(struct gbx_session *session, const json_t *request, str
         return r;
 }
 
+/* What is lost by the change, for the sentence. */
+static void tell(json_t *report, const char *policy, bool dry_run) {
+        (void)json_object_set_new(report, "policy", json_string(policy));
+        (void)json_object_set_new(report, "lost", json_integer((json_int_t)json_array_size(json_object_get(report, "approvals_lost"))));
+        (void)json_object_set_new(report, "dry_run", json_boolean(dry_run));
+}
+
 static int perform_apply(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
-        gbx_auto(gbx_json_freep) json_t *details = NULL;
-        char digest[GBX_SHA256_TEXT_SIZE];
+        struct gbx_policy_change change = { gbx_session_label(session, "policy"), gbx_request_is(request, "dry-run"),
+                                            gbx_request_is(request, "unknown-names") };
         int r = parse(session, request, &policy, err);
 
         (void)sink;
         if (r >= 0)
-                r = gbx_object_put(session->site->directory, policy->source.data, policy->source.size, digest, err);
-        if (r < 0)
-                return r;
-        details = json_pack("{s:s, s:s}", "digest", digest, "purpose", policy->purpose);
-        r = gbx_record(session->site, session->caller, "policy apply",
-                       &(struct gbx_action){ "policy.apply", policy->name, "done", NULL, details }, err);
-        if (r < 0)
-                return r;
-        (void)json_object_set_new(details, "policy", json_string(policy->name));
-        *ret_answer = gbx_take_ptr(details);
-        return 0;
+                r = gbx_policy_apply(session->site, session->caller, policy, &change, ret_answer, err);
+        if (r >= 0)
+                tell(*ret_answer, policy->name, change.dry_run);
+        return r;
+}
+
+static int perform_withdraw(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                            struct gbx_error *err) {
+        bool dry_run = gbx_request_is(request, "dry-run");
+        int r = gbx_policy_withdraw(session->site, session->caller, gbx_json_text(request, "purpose"), dry_run, ret_answer, err);
+
+        (void)sink;
+        if (r >= 0)
+                tell(*ret_answer, gbx_json_text(*ret_answer, "name"), dry_run);
+        return r;
 }
 
 static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
@@ -96,27 +107,50 @@ static int perform_explain(struct gbx_session *session, const json_t *request, s
         return r < 0 ? r : verdict.outcome == GBX_OUTCOME_ALLOWED ? GBX_EXIT_DONE : GBX_EXIT_DENIED;
 }
 
+static const struct gbx_column changed[] = {
+        { "policy", NULL, GBX_COLUMN_TEXT, 0 },   { "name", NULL, GBX_COLUMN_TEXT, 0 },           { "purpose", NULL, GBX_COLUMN_TEXT, 0 },
+        { "digest", NULL, GBX_COLUMN_TEXT, 0 },   { "before", NULL, GBX_COLUMN_TEXT, 0 },         { "approvals_lost", NULL, GBX_COLUMN_LIST, 0 },
+        { "held", NULL, GBX_COLUMN_NUMBER, 0 },   { "applied", NULL, GBX_COLUMN_BOOLEAN, 0 },     { "lost", NULL, GBX_COLUMN_NUMBER, 0 },
+        { "dry_run", NULL, GBX_COLUMN_BOOLEAN, 0 }, {},
+};
+
 static const struct gbx_column applied[] = { { "policy", NULL, GBX_COLUMN_TEXT, 0 }, { "purpose", NULL, GBX_COLUMN_TEXT, 0 },
                                              { "digest", NULL, GBX_COLUMN_TEXT, 0 }, { "file", NULL, GBX_COLUMN_TEXT, 0 }, {} };
 
-static const struct gbx_field file_fields[] = {
-        { .name = "policy", .type = GBX_FIELD_DOCUMENT, .value = "FILE", .required = true, .positional = true }, {}
-};
+#define FILE_FIELD { .name = "policy", .type = GBX_FIELD_DOCUMENT, .value = "FILE", .required = true, .positional = true }
+#define DRY_RUN_FIELD { .name = "dry-run", .type = GBX_FIELD_BOOLEAN, .help = "change nothing; say what would be lost" }
 
 const struct gbx_operation gbx_operations_policy[] = {
         { GBX_OPERATION("policy", "check", "policy check", GBX_LOCAL, perform_check),
           .summary = "read a policy file and list all its problems",
           .details = "Each problem comes with file, line and column. Exit code 2 if there are any. Needs no site.",
-          .fields = file_fields,
+          .fields = (const struct gbx_field[]){ FILE_FIELD, {} },
           .answer = (const struct gbx_part[]){ { .kind = GBX_PART_LINE, .text = "{file}: well-formed, {digest}" },
                                                { .kind = GBX_PART_FIELDS, .columns = applied }, {} } },
         { GBX_OPERATION("policy", "apply", "policy apply", GBX_WRITE, perform_apply),
           .summary = "put a policy in force for its purpose",
           .details = "Approvals bind to the policy's digest: after a change, algorithms must be approved anew.",
-          .fields = file_fields, .records = "policy.apply",
+          .fields = (const struct gbx_field[]){
+                  FILE_FIELD, DRY_RUN_FIELD,
+                  { .name = "unknown-names", .type = GBX_FIELD_BOOLEAN, .help = "accept datasets and people that the site has not yet" }, {} },
+          .records = "policy.apply",
           .answer = (const struct gbx_part[]){
-                  { .kind = GBX_PART_LINE, .text = "Policy '{policy}' is in force for the purpose '{purpose}': {digest}" },
-                  { .kind = GBX_PART_FIELDS, .columns = applied }, {} } },
+                  { .kind = GBX_PART_LINE, .when = "!dry_run",
+                    .text = "Policy '{policy}' is in force for the purpose '{purpose}': {digest}\n{lost} approvals were lost." },
+                  { .kind = GBX_PART_LINE, .when = "dry_run",
+                    .text = "Policy '{policy}' would be in force for the purpose '{purpose}': {digest}\n{lost} approvals would be lost." },
+                  { .kind = GBX_PART_FIELDS, .columns = changed }, {} } },
+        { GBX_OPERATION("policy", "withdraw", "policy withdraw", GBX_WRITE, perform_withdraw),
+          .summary = "take the policy of a purpose out of force",
+          .fields = (const struct gbx_field[]){
+                  { .name = "purpose", .value = "PURPOSE", .required = true, .positional = true }, DRY_RUN_FIELD, {} },
+          .records = "policy.withdraw",
+          .answer = (const struct gbx_part[]){
+                  { .kind = GBX_PART_LINE, .when = "!dry_run",
+                    .text = "The policy of the purpose '{purpose}' is no longer in force; {lost} approvals were lost." },
+                  { .kind = GBX_PART_LINE, .when = "dry_run",
+                    .text = "The policy of the purpose '{purpose}' would no longer be in force; {lost} approvals would be lost." },
+                  { .kind = GBX_PART_FIELDS, .columns = changed }, {} } },
         { GBX_OPERATION("policy", "ls", "policy ls", GBX_READ, perform_ls),
           .summary = "list policies",
           .answer = (const struct gbx_part[]){

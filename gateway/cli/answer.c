@@ -146,8 +146,25 @@ static int fill_table(struct libscols_table *table, const json_t *rows, const st
         return 0;
 }
 
-static int print_rows(const struct gbx_part *part, const json_t *rows, struct gbx_error *err) {
+/* A row for each object that the rows hold in `each`, with what the row itself says beside it. */
+static json_t *spread(const json_t *rows, const char *each) {
+        json_t *spread_rows = json_array(), *row, *inner;
+        size_t i, k;
+
+        json_array_foreach(rows, i, row)
+                json_array_foreach(json_object_get(row, each), k, inner) {
+                        json_t *copy = json_copy(row);
+
+                        (void)json_object_update(copy, inner);
+                        (void)json_array_append_new(spread_rows, copy);
+                }
+        return spread_rows;
+}
+
+static int print_rows(const struct gbx_part *part, const json_t *answer, struct gbx_error *err) {
         gbx_auto(unref_table) struct libscols_table *table = NULL;
+        gbx_auto(gbx_json_freep) json_t *made = part->each ? spread(answer, part->each) : NULL;
+        const json_t *rows = made ? made : answer;
         int r;
 
         if (json_array_size(rows) == 0) {
