@@ -74,7 +74,7 @@ C
         status_is 4 job "$LUA" job,home
         says "minimum-count"
         held=$(last_run)
-        status_is 0 gbx review ls
+        status_is 0 gbx review ls --as wang
         says "$held"
         status_is 0 gbx review show "$held" --as wang
         says "minimum-count"
