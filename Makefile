@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 MODULES := base policy watermark runtime/sandbox runtime/vault runtime/engine \
            gateway/log/format gateway/log/writer gateway/log/verify gateway/log/witness gateway/parse gateway/store \
            gateway/people gateway/algorithm gateway/data gateway/run gateway/executor gateway/gate gateway/egress gateway/flows \
-           gateway/tabulate/expression gateway/tabulate gateway/disclosure \
+           gateway/tabulate/expression gateway/tabulate gateway/disclosure gateway/ledger \
            gateway/handover gateway/job gateway/review gateway/trace gateway/audit gateway/api gateway/cli
 
 PACKAGES := libseccomp libcap libnl-3.0 libnl-route-3.0 libcrypto libssl lua5.4 yaml-0.1 jansson sqlite3 \
