@@ -128,7 +128,8 @@ struct gbx_recorder *gbx_recorder_free(struct gbx_recorder *recorder) {
         for (int why = 0; why < GBX_REFUSAL_COUNT && !recorder->broken; why++)
                 if (recorder->kinds[why].left_out) { /* this record stands for one of them */
                         recorder->kinds[why].left_out--;
-                        (void)gbx_recorder_write(recorder, "flow.refused", "denied", (enum gbx_refusal)why, json_pack("{s:s}", "destination", "several"));
+                        (void)gbx_recorder_write(recorder, "flow.refused", "denied", (enum gbx_refusal)why,
+                                                 json_pack("{s:s}", "destination", "several"));
                 }
         /* The last records are worth waiting for, but not without end. */
         if (!recorder->broken && recorder->written < recorder->pending.size) {

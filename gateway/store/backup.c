@@ -50,8 +50,7 @@ static int link_one(void *context, int directory, const char *path, struct gbx_e
         if (r < 0)
                 return r;
         if (linkat(directory, path, backup->snapshot, path, 0) < 0)
-                return gbx_fail_errno(err, "cannot link '%s' for the backup (objects, data, releases and held must be on one file system that has hard links)",
-                                      path);
+                return gbx_fail_errno(err, "cannot link '%s' (for backups a site must be on one file system, with hard links)", path);
         return 0;
 }
 
@@ -94,7 +93,8 @@ static int take_moment(struct backup *backup, const struct gbx_caller *caller, c
                 gbx_age_recipient_format(keys_for, recipient);
         details = json_pack("{s:b, s:s*}", "keys", keys_for != NULL, "recipient", keys_for ? recipient : NULL);
         gbx_backup_remove_leftovers(backup->site->directory);
-        r = gbx_transaction_record(transaction, &(struct gbx_action){ "site.backup", backup->site->origin, "done", NULL, details }, NULL, err);
+        r = gbx_transaction_record(transaction, &(struct gbx_action){ "site.backup", backup->site->origin, "done", NULL, details }, NULL,
+                                   err);
         if (r >= 0) /* the checkpoint is of this moment: nobody is in between */
                 r = gbx_log_checkpoint(backup->site->log, NULL, err);
         if (r >= 0)

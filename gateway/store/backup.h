@@ -55,7 +55,8 @@ struct gbx_restore_options {
 /*
  * Makes the site `target` (-EEXIST if it exists) of the backup in `path`. Where the backup has a witness policy, a quorum
  * must cosign its checkpoint or `against` be given. Anybody can encrypt keys of a made-up site to the same recipient: with
- * keys.age, `verifier` or `against` must be given (-EINVAL), and the log must be of that key. Records `site.restore`; the caller must be allowed "restore" there.
+ * keys.age, `verifier` or `against` must be given (-EINVAL), and the log must be of that key. Records `site.restore`; the
+ * caller must be allowed "restore" there.
  * -EBADMSG: the backup was altered, or is older than what `against` or a witness knows.
  */
 int gbx_site_restore(const char *path, const char *target, const struct gbx_caller *caller, const struct gbx_restore_options *options,

@@ -180,8 +180,9 @@ int gbx_backup_keys_unpack(int site, const struct gbx_buffer *bundle, struct gbx
                 uint64_t size;
                 int length = 0;
 
-                if (sscanf((const char *)bundle->data + place, "%71[a-z0-9._-] %20[0-9]%*1[\n]%n", name, digits, &length) != 2 || length == 0 ||
-                    !gbx_name_valid(name) || gbx_parse_u64(digits, &size, NULL) < 0 || size > bundle->size - place - (size_t)length)
+                if (sscanf((const char *)bundle->data + place, "%71[a-z0-9._-] %20[0-9]%*1[\n]%n", name, digits, &length) != 2 ||
+                    length == 0 || !gbx_name_valid(name) || gbx_parse_u64(digits, &size, NULL) < 0 ||
+                    size > bundle->size - place - (size_t)length)
                         return gbx_fail(err, -EBADMSG, "keys.age does not hold the keys of a site");
                 place += (size_t)length;
                 r = gbx_write_file_durably(keys, name, bundle->data + place, size, 0600, err);

@@ -230,7 +230,7 @@ static int check_quiet(struct gbx_site *site, struct gbx_error *err) {
                                    " OR (state='ended' AND outcome='done')", NULL);
 
         if (r == 0)
-                return gbx_fail(err, -EBUSY, "%s is under way; rotate the site's key when no run is (gbx service recover ends what a crash left)",
+                return gbx_fail(err, -EBUSY, "%s is under way; rotate the site's key when no run is (gbx service recover ends dead ones)",
                                 json_string_value(json_object_get(row, "id")));
         return r < 0 ? r : 0;
 }
@@ -267,7 +267,8 @@ static int rewrap(struct gbx_site *site, int keys, struct gbx_keys_rotation *rot
         return map_text ? gbx_object_put(site->directory, map_text, strlen(map_text), files, err) : gbx_fail_memory(err);
 }
 
-static int rotate(struct gbx_transaction *transaction, int keys, const char *key, struct gbx_keys_rotation *rotation, struct gbx_error *err) {
+static int rotate(struct gbx_transaction *transaction, int keys, const char *key, struct gbx_keys_rotation *rotation,
+                  struct gbx_error *err) {
         struct gbx_site *site = gbx_transaction_site(transaction);
         char files[GBX_SHA256_TEXT_SIZE] = "", next[GBX_KEYS_NAME_SIZE];
         gbx_auto(gbx_json_freep) json_t *details = NULL;
@@ -283,7 +284,8 @@ static int rotate(struct gbx_transaction *transaction, int keys, const char *key
         if (r == 0) {
                 details = json_pack("{s:s, s:s, s:s, s:I, s:s*}", "key", key, "before", rotation->before, "after", rotation->after, "count",
                                     (json_int_t)rotation->files, "files", files[0] ? files : NULL);
-                r = gbx_transaction_record(transaction, &(struct gbx_action){ "keys.rotate", site->origin, "done", NULL, details }, NULL, err);
+                r = gbx_transaction_record(transaction, &(struct gbx_action){ "keys.rotate", site->origin, "done", NULL, details }, NULL,
+                                           err);
         }
         return r;
 }

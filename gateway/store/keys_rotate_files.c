@@ -58,8 +58,8 @@ static int rewrap_one(void *context, int directory, const char *path, struct gbx
         copy = openat(directory, place, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (copy < 0)
                 return gbx_fail_errno(err, "cannot create '%s'", place);
-        r = gbx_age_rewrap(source, copy, (struct gbx_age_identities){ &work->old, 1 }, (struct gbx_age_recipients){ work->recipient, 1 }, NULL,
-                           NULL, err);
+        r = gbx_age_rewrap(source, copy, (struct gbx_age_identities){ &work->old, 1 }, (struct gbx_age_recipients){ work->recipient, 1 },
+                           NULL, NULL, err);
         if (r == -ENOKEY) /* somebody else's */
                 return unlinkat(directory, place, 0) < 0 ? gbx_fail_errno(err, "cannot remove '%s'", place) : 0;
         if (r == 0 && fsync(copy) < 0)

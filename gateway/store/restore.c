@@ -78,7 +78,7 @@ static int open_bundle(struct restore *restore, struct gbx_buffer *bundle, struc
         if (restore->options->keys) /* packed as a backup packs them */
                 return gbx_backup_keys_pack(AT_FDCWD, restore->options->keys, bundle, err);
         if (!restore->options->identity)
-                return gbx_fail(err, -ENOKEY, "a site is nothing without its keys: give the identity that opens keys.age, or the folder of the keys");
+                return gbx_fail(err, -ENOKEY, "a site needs its keys: give the identity that opens keys.age, or the folder of the keys");
         r = gbx_read_file(restore->backup, "keys.age", KEYS_LIMIT, &sealed, err);
         if (r == -ENOENT)
                 return gbx_fail(err, -ENOKEY, "this backup was made without keys; give the folder of the site's keys");
@@ -130,7 +130,8 @@ static int restore_file(struct restore *restore, const struct gbx_backup_file *f
         (void)snprintf(place, sizeof place, "site/%s", file->path);
         source = gbx_open_beneath(restore->backup, place, O_RDONLY | O_NONBLOCK, 0, err);
         if (source < 0)
-                return gbx_context(err, source == -ENOENT || source == -ELOOP ? -EBADMSG : source, "'%s', which the manifest names", file->path);
+                return gbx_context(err, source == -ENOENT || source == -ELOOP ? -EBADMSG : source, "'%s', which the manifest names",
+                                   file->path);
         r = gbx_make_parents(restore->site, file->path, err);
         if (r < 0)
                 return r;
@@ -208,7 +209,7 @@ static int ask_witnesses(struct restore *restore, struct gbx_site *site, struct 
         r = gbx_witness_submit(site->log, policy, timeout, statuses, &count, err);
         for (size_t i = 0; r == 0 && i < count; i++)
                 if (statuses[i].ahead > 0)
-                        r = gbx_fail(err, -EBADMSG, "the witness '%s' knows %llu more entries than this backup has: it is an older copy of the log",
+                        r = gbx_fail(err, -EBADMSG, "the witness '%s' knows %llu more entries than this backup has: it is an older copy",
                                      statuses[i].name, (unsigned long long)statuses[i].ahead);
         if (r == 0)
                 r = gbx_log_message(site->log, &message, err);

@@ -28,8 +28,8 @@ int gbx_entry_set_time(json_t *entry, const struct gbx_entry_times *before, int6
 
         if (r < 0 || !before->started || now >= before->clock)
                 return r;
-        r = gbx_entry_new(&step, "clock.step", "system", NULL, "done", now, json_pack("{s:I}", "seconds", (json_int_t)(before->clock - now)),
-                          err);
+        r = gbx_entry_new(&step, "clock.step", "system", NULL, "done", now,
+                          json_pack("{s:I}", "seconds", (json_int_t)(before->clock - now)), err);
         if (r == 0)
                 r = set_time(step, before, now, err);
         if (r < 0)

@@ -53,7 +53,7 @@ int gbx_proven_trust_checkpoint(struct gbx_proven *proven, const struct gbx_chec
                 return r;
         gbx_merkle_edge_root(&edge, &root);
         if (!gbx_hash_equal(&root, &checkpoint->root))
-                return gbx_fail(err, -EBADMSG, "the tiles at the log's right edge do not give the root that was signed; run: gbx audit verify");
+                return gbx_fail(err, -EBADMSG, "the tiles at the log's right edge do not give the signed root; run: gbx audit verify");
         proven->edge = edge;
         return 0;
 }

@@ -16,7 +16,7 @@ struct writer {
         struct writer *next; /* of the same batch */
         uint32_t place;      /* of its first entry in the batch */
         sem_t told;          /* posted once, when the role is known */
-        enum { LEADER, DONE } role;
+        enum role { LEADER, DONE } role;
         int result;
         uint64_t first;
         struct gbx_error *err; /* may be NULL */
@@ -82,7 +82,7 @@ static void gather(struct gbx_batch_queue *queue) {
 }
 
 /* From here on the writer may be gone. */
-static void tell(struct writer *writer, int role) {
+static void tell(struct writer *writer, enum role role) {
         writer->role = role;
         (void)sem_post(&writer->told);
 }

@@ -132,7 +132,7 @@ static int scan(struct gbx_journal *journal, uint64_t size, uint64_t covered, st
                         return gbx_fail(err, -EBADMSG, "the journal has entry %llu where entry %llu belongs",
                                         (unsigned long long)frame.first, (unsigned long long)journal->next);
                 if (r == 0 && memcmp(frame.before, journal->check, sizeof journal->check) != 0)
-                        return gbx_fail(err, -EBADMSG, "the journal's batch at entry %llu does not follow the one before: it is of another history",
+                        return gbx_fail(err, -EBADMSG, "the journal's entry %llu does not follow the one before: it is of another history",
                                         (unsigned long long)frame.first);
                 if (r == GBX_JOURNAL_BAD) {
                         r = cut_tail(journal, size, covered, err);
