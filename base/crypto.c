@@ -75,6 +75,13 @@ void gbx_sha256_text(const uint8_t digest[static GBX_SHA256_SIZE], char ret_text
         gbx_hex_encode(digest, GBX_SHA256_SIZE, ret_text + 7);
 }
 
+void gbx_sha256_text_of(const void *data, size_t size, char ret_text[static GBX_SHA256_TEXT_SIZE]) {
+        uint8_t digest[GBX_SHA256_SIZE];
+
+        gbx_sha256(data, size, digest);
+        gbx_sha256_text(digest, ret_text);
+}
+
 int gbx_sha256_parse(const char *text, uint8_t ret_digest[static GBX_SHA256_SIZE], struct gbx_error *err) {
         if (strncmp(text, "sha256:", 7) != 0)
                 return gbx_fail(err, -EINVAL, "'%.80s' is not a digest; expected sha256:<64 hexadecimal digits>", text);

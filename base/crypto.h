@@ -31,6 +31,8 @@ int gbx_sha256_fd(int fd, uint8_t ret_digest[static GBX_SHA256_SIZE], uint64_t *
 
 /* "sha256:<64 lower-case digits>", the way digests are written everywhere. */
 void gbx_sha256_text(const uint8_t digest[static GBX_SHA256_SIZE], char ret_text[static GBX_SHA256_TEXT_SIZE]);
+/* Of the bytes, at once. */
+void gbx_sha256_text_of(const void *data, size_t size, char ret_text[static GBX_SHA256_TEXT_SIZE]);
 /* The reverse; the "sha256:" in front is required. */
 int gbx_sha256_parse(const char *text, uint8_t ret_digest[static GBX_SHA256_SIZE], struct gbx_error *err);
 

@@ -114,7 +114,6 @@ int gbx_outputs_digest(const struct gbx_output_item *items, size_t count, char r
                        struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) struct gbx_output_item *sorted = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
-        uint8_t digest[GBX_SHA256_SIZE];
 
         if (count == 0)
                 return gbx_fail(err, -EINVAL, "there are no outputs");
@@ -134,7 +133,6 @@ int gbx_outputs_digest(const struct gbx_output_item *items, size_t count, char r
                 if (i > 0 && strcmp(sorted[i - 1].name, sorted[i].name) == 0)
                         return gbx_fail(err, -EINVAL, "the output '%s' stands twice", sorted[i].name);
         }
-        gbx_sha256(text.data, text.size, digest);
-        gbx_sha256_text(digest, ret_digest);
+        gbx_sha256_text_of(text.data, text.size, ret_digest);
         return 0;
 }

@@ -426,7 +426,6 @@ int gbx_policy_parse(struct gbx_policy **ret, const char *file, const void *data
         gbx_auto(gbx_problems_free) struct gbx_problems own = {};
         gbx_auto(gbx_yaml_freep) struct gbx_yaml_node *root = NULL;
         struct gbx_problems *list = problems ? problems : &own;
-        uint8_t digest[GBX_SHA256_SIZE];
         int r;
 
         if (!policy)
@@ -444,8 +443,7 @@ int gbx_policy_parse(struct gbx_policy **ret, const char *file, const void *data
                 r = gbx_buffer_append(&policy->source, data, size, err);
         if (r < 0)
                 return r;
-        gbx_sha256(data, size, digest);
-        gbx_sha256_text(digest, policy->digest);
+        gbx_sha256_text_of(data, size, policy->digest);
         *ret = gbx_take_ptr(policy);
         return 0;
 }

@@ -134,7 +134,6 @@ int gbx_schema_parse(struct gbx_schema **ret, const char *file, const void *data
         gbx_auto(gbx_problems_free) struct gbx_problems own = {};
         gbx_auto(gbx_yaml_freep) struct gbx_yaml_node *root = NULL;
         struct gbx_problems *list = problems ? problems : &own;
-        uint8_t digest[GBX_SHA256_SIZE];
         int r;
 
         if (!schema)
@@ -153,8 +152,7 @@ int gbx_schema_parse(struct gbx_schema **ret, const char *file, const void *data
         if (r < 0)
                 return r;
         settle_decimals(schema, root);
-        gbx_sha256(data, size, digest);
-        gbx_sha256_text(digest, schema->digest);
+        gbx_sha256_text_of(data, size, schema->digest);
         *ret = gbx_take_ptr(schema);
         return 0;
 }

@@ -183,13 +183,11 @@ static int take_single(struct gbx_bundle *bundle, const void *data, size_t size,
 int gbx_bundle_read(struct gbx_bundle **ret, const void *data, size_t size, const char *expected,
                     struct gbx_error *err) {
         gbx_auto(gbx_bundle_freep) struct gbx_bundle *bundle = calloc(1, sizeof *bundle);
-        uint8_t digest[GBX_SHA256_SIZE];
         int r;
 
         if (!bundle)
                 return gbx_fail_memory(err);
-        gbx_sha256(data, size, digest);
-        gbx_sha256_text(digest, bundle->digest);
+        gbx_sha256_text_of(data, size, bundle->digest);
         if (expected && strcmp(expected, bundle->digest) != 0)
                 return gbx_fail(err, -EBADMSG, "the algorithm's digest is %s, not %.80s", bundle->digest, expected);
         r = find_form(data, size, &bundle->form, err);

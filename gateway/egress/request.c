@@ -16,10 +16,8 @@ static char *path_for_log(const struct gbx_flow_rule *rule, const char *path) {
         char text[1024];
 
         if (rule && rule->hash_path) {
-                uint8_t digest[GBX_SHA256_SIZE];
 
-                gbx_sha256(path, strlen(path), digest);
-                gbx_sha256_text(digest, text);
+                gbx_sha256_text_of(path, strlen(path), text);
         } else {
                 gbx_text_printable(path, strlen(path), text, sizeof text);
         }

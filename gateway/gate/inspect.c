@@ -146,7 +146,6 @@ static int open_file(int directory, const char *name, uint64_t *ret_size, struct
 static int keep_table(struct gbx_inspection *inspection, const char *alias, const struct gbx_grid *grid,
                       struct gbx_buffer *csv) {
         struct gbx_gate_table *table = inspection->result->tables + inspection->result->table_count;
-        uint8_t digest[GBX_SHA256_SIZE];
 
         table->columns = calloc(grid->column_count, sizeof *table->columns);
         table->name = strdup(alias);
@@ -165,8 +164,7 @@ static int keep_table(struct gbx_inspection *inspection, const char *alias, cons
                         return gbx_fail_memory(inspection->err);
         }
         table->rows = grid->rows;
-        gbx_sha256(csv->data, csv->size, digest);
-        gbx_sha256_text(digest, table->digest);
+        gbx_sha256_text_of(csv->data, csv->size, table->digest);
         inspection->bytes_left -= csv->size;
         table->csv = *csv;
         *csv = (struct gbx_buffer){};

@@ -85,7 +85,6 @@ static int read_column(json_t *json, struct gbx_gate_column *ret, struct gbx_err
 /* A table's bytes must be text that begins with its header and has its rows; the digest is made here. */
 static int read_bytes(struct gbx_gate_table *table, const char *data, size_t size, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer header = {};
-        uint8_t digest[GBX_SHA256_SIZE];
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < table->column_count; i++)
@@ -100,8 +99,7 @@ static int read_bytes(struct gbx_gate_table *table, const char *data, size_t siz
         r = gbx_buffer_append(&table->csv, data, size, err);
         if (r < 0)
                 return r;
-        gbx_sha256(data, size, digest);
-        gbx_sha256_text(digest, table->digest);
+        gbx_sha256_text_of(data, size, table->digest);
         return 0;
 }
 

@@ -56,7 +56,6 @@ int gbx_held_keep(struct gbx_site *site, const char *run, const struct gbx_gate_
         gbx_auto(wipe_text) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
-        uint8_t digest[GBX_SHA256_SIZE];
         char path[PATH_SIZE];
         int r = text ? gbx_site_identity(site, &identity, err) : gbx_fail_memory(err);
 
@@ -69,8 +68,7 @@ int gbx_held_keep(struct gbx_site *site, const char *run, const struct gbx_gate_
         r = gbx_write_file_durably(site->directory, path, sealed.data, sealed.size, 0600, err);
         if (r < 0)
                 return r;
-        gbx_sha256(sealed.data, sealed.size, digest);
-        gbx_sha256_text(digest, ret_sealed);
+        gbx_sha256_text_of(sealed.data, sealed.size, ret_sealed);
         return 0;
 }
 
@@ -115,10 +113,8 @@ static int load_table(const json_t *json, struct gbx_gate_table *table, struct g
 
 /* The digest that goes on is of the bytes that are here, not of what stands beside them. */
 static void digest_table(struct gbx_gate_table *table) {
-        uint8_t digest[GBX_SHA256_SIZE];
 
-        gbx_sha256(table->csv.data, table->csv.size, digest);
-        gbx_sha256_text(digest, table->digest);
+        gbx_sha256_text_of(table->csv.data, table->csv.size, table->digest);
 }
 
 static int parse_held(const struct gbx_buffer *text, struct gbx_gate_result *result, struct gbx_error *err) {
@@ -153,7 +149,6 @@ static int check_held(struct gbx_site *site, const json_t *run, const struct gbx
         gbx_auto(gbx_json_freep) json_t *findings = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
         char output[GBX_SHA256_TEXT_SIZE], found[GBX_SHA256_TEXT_SIZE], file[GBX_SHA256_TEXT_SIZE];
-        uint8_t digest[GBX_SHA256_SIZE];
         int r = gbx_output_digest(result, output, err);
 
         if (r >= 0)
@@ -162,10 +157,8 @@ static int check_held(struct gbx_site *site, const json_t *run, const struct gbx
                 r = gbx_json_canonical(findings, &text, err);
         if (r < 0)
                 return r;
-        gbx_sha256(text.data, text.size, digest);
-        gbx_sha256_text(digest, found);
-        gbx_sha256(sealed->data, sealed->size, digest);
-        gbx_sha256_text(digest, file);
+        gbx_sha256_text_of(text.data, text.size, found);
+        gbx_sha256_text_of(sealed->data, sealed->size, file);
         if (strcmp(output, gbx_json_text(run, "output")) != 0 || strcmp(found, gbx_json_text(run, "findings")) != 0 ||
             gbx_site_sealed_same(site, gbx_json_text(run, "sealed"), file, err) < 0)
                 return gbx_fail(err, -EBADMSG, "the file is not what the log says was held: it was replaced");

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "gateway/handover/earlier.h"
+#include "gateway/handover/predicate.h"
 #include "gateway/handover/provenance.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/keys.h"
@@ -98,7 +99,6 @@ static int family_text(const struct gbx_draft *draft, const struct gbx_gate_tabl
                        struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
         const struct gbx_run_request *request = &draft->plan->request;
-        uint8_t digest[GBX_SHA256_SIZE];
         int r = gbx_buffer_printf(&text, err, "%s\n%s\n", request->algorithm, table->name);
 
         for (size_t i = 0; i < request->dataset_count && r >= 0; i++)
@@ -109,8 +109,7 @@ static int family_text(const struct gbx_draft *draft, const struct gbx_gate_tabl
                 r = gbx_json_canonical(request->parameters, &text, err);
         if (r < 0)
                 return r;
-        gbx_sha256(text.data, text.size, digest);
-        gbx_sha256_text(digest, ret);
+        gbx_sha256_text_of(text.data, text.size, ret);
         return 0;
 }
 
@@ -258,14 +257,12 @@ static int add_banner(const struct gbx_draft *draft, const struct subject *subje
 static int put_sealed(const struct gbx_draft *draft, const char *name, const char *suffix, const struct gbx_age_recipient *recipient,
                       const struct gbx_buffer *bytes, char ret_digest[static GBX_SHA256_TEXT_SIZE], struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
-        uint8_t digest[GBX_SHA256_SIZE];
         char path[2 * PATH_SIZE];
         int r = gbx_age_encrypt_buffer(bytes->data, bytes->size, (struct gbx_age_recipients){ recipient, 1 }, &sealed, err);
 
         if (r < 0)
                 return r;
-        gbx_sha256(sealed.data, sealed.size, digest);
-        gbx_sha256_text(digest, ret_digest);
+        gbx_sha256_text_of(sealed.data, sealed.size, ret_digest);
         (void)snprintf(path, sizeof path, "%s/%s%s", draft->folder, name, suffix);
         return gbx_write_file_durably(draft->site->directory, path, sealed.data, sealed.size, 0600, err);
 }
@@ -317,59 +314,16 @@ static int add_table(struct gbx_draft *draft, const struct gbx_gate_table *table
         return json_array_append_new(draft->outputs, output_json(table, &subject, &parts, marked.size)) < 0 ? gbx_fail_memory(err) : 0;
 }
 
-static json_t *approvals_json(const struct gbx_run_request *request) {
-        json_t *list = json_array();
-
-        for (size_t i = 0; i < request->approval_count; i++) {
-                uint8_t digest[GBX_SHA256_SIZE];
-                char text[GBX_SHA256_TEXT_SIZE];
-
-                gbx_sha256(request->approvals[i].statement, strlen(request->approvals[i].statement), digest);
-                gbx_sha256_text(digest, text);
-                (void)json_array_append_new(list, json_pack("{s:s, s:s}", "reviewer", request->approvals[i].reviewer, "statement", text));
-        }
-        return list;
-}
-
-static json_t *predicate_json(const struct gbx_draft *draft, const char *findings) {
-        const struct gbx_run_request *request = &draft->plan->request;
-        json_t *datasets = json_array();
-        char now[GBX_TIME_TEXT_SIZE];
-
-        gbx_time_text(gbx_time_now(), now);
-        for (size_t i = 0; i < request->dataset_count; i++)
-                (void)json_array_append_new(datasets, json_pack("{s:s, s:I, s:s}", "name", request->datasets[i].name, "version",
-                                                                (json_int_t)request->datasets[i].version, "manifest",
-                                                                request->datasets[i].digest));
-        return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:O, s:o, s:s, s:s, s:o, s:s, s:O}", "site", draft->site->origin,
-                         "run", draft->run, "release", draft->id, "recipient", request->requester, "time", now, "algorithm",
-                         "digest", request->algorithm, "engine", request->engine, "submitter", request->submitter, "parameters",
-                         request->parameters, "datasets", datasets, "purpose", request->purpose, "policy", request->policy,
-                         "approvals", approvals_json(request), "findings", findings, "marks", draft->marks);
-}
-
-/* What people decided about held outputs, and the findings they let pass: by rule and output, without values. */
-static int add_reviews(json_t *predicate, const struct gbx_gate_result *result, const json_t *reviews, struct gbx_error *err) {
-        json_t *overridden = NULL;
-        int r = reviews ? gbx_findings_public(&result->findings, &overridden, err) : 0;
-
-        if (r < 0 || !reviews)
-                return r;
-        if (json_object_set(predicate, "reviews", (json_t *)(uintptr_t)reviews) < 0 ||
-            json_object_set_new(predicate, "overridden", overridden) < 0)
-                return gbx_fail_memory(err);
-        return 0;
-}
-
 /* Signs the manifest and puts it beside the tables. */
 static int sign(struct gbx_draft *draft, const struct gbx_gate_result *result, const char *findings, const json_t *reviews,
                 struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *predicate = predicate_json(draft, findings);
+        const struct gbx_predicate_parts parts = { draft->plan, draft->site->origin, draft->run, draft->id, findings, draft->marks,
+                                                   reviews, &result->findings };
+        gbx_auto(gbx_json_freep) json_t *predicate = NULL;
         gbx_auto(gbx_secret_free) struct gbx_secret seed = {};
         gbx_auto(gbx_buffer_free) struct gbx_buffer envelope = {};
-        uint8_t digest[GBX_SHA256_SIZE];
         char path[PATH_SIZE + 32];
-        int r = predicate ? add_reviews(predicate, result, reviews, err) : gbx_fail_memory(err);
+        int r = gbx_predicate_make(&parts, &predicate, err);
 
         if (r >= 0)
                 r = gbx_site_raw_key(draft->site, GBX_KEYS_PROVENANCE, &seed, err);
@@ -377,8 +331,7 @@ static int sign(struct gbx_draft *draft, const struct gbx_gate_result *result, c
                 r = gbx_provenance_sign(draft->subjects, result->table_count, predicate, seed.data, &envelope, err);
         if (r < 0)
                 return r;
-        gbx_sha256(envelope.data, envelope.size, digest);
-        gbx_sha256_text(digest, draft->provenance);
+        gbx_sha256_text_of(envelope.data, envelope.size, draft->provenance);
         (void)snprintf(path, sizeof path, "%s/provenance.intoto.json", draft->folder);
         return gbx_write_file_durably(draft->site->directory, path, envelope.data, envelope.size, 0600, err);
 }

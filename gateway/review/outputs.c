@@ -112,10 +112,8 @@ static int complete(const struct gbx_site *site, const json_t *row, struct gbx_o
 }
 
 static void digest_reason(const char *reason, char ret[static GBX_SHA256_TEXT_SIZE]) {
-        uint8_t digest[GBX_SHA256_SIZE];
 
-        gbx_sha256(reason, strlen(reason), digest);
-        gbx_sha256_text(digest, ret);
+        gbx_sha256_text_of(reason, strlen(reason), ret);
 }
 
 int gbx_outputs_statement(struct gbx_site *site, const struct gbx_caller *caller, const char *run, enum gbx_output_decision decision,

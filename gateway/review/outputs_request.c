@@ -28,21 +28,10 @@ static int find_person(struct gbx_site *site, const char *name, json_t **ret, st
         return r > 0 ? gbx_fail(err, -EBADMSG, "the log knows no user '%s'", name) : r;
 }
 
-static json_t *roles_text(const json_t *user) {
-        gbx_auto(gbx_json_freep) json_t *list = json_loads(gbx_json_text(user, "roles"), 0, NULL);
-        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
-        size_t i;
-        const json_t *role;
-
-        json_array_foreach(list, i, role)
-                (void)gbx_buffer_printf(&text, NULL, "%s%s", i ? "," : "", json_string_value(role));
-        return json_string(gbx_buffer_text(&text));
-}
-
 static json_t *decision_json(const json_t *user, const char *statement, const char *signature, json_int_t seq) {
         bool active = strcmp(gbx_json_text(user, "state"), "active") == 0;
 
-        return json_pack("{s:s, s:o, s:s?, s:I, s:s, s:s, s:I, s:b}", "reviewer", gbx_json_text(user, "name"), "roles", roles_text(user), "key",
+        return json_pack("{s:s, s:o, s:s?, s:I, s:s, s:s, s:I, s:b}", "reviewer", gbx_json_text(user, "name"), "roles", gbx_roles_column_text(gbx_json_text(user, "roles")), "key",
                          active ? gbx_json_text(user, "ssh_key") : NULL, "key_since", gbx_json_number(user, "since"), "statement", statement,
                          "signature", signature, "seq", seq, "withdrawn", 0);
 }

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "gateway/store/authorise.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/objects.h"
 
@@ -10,18 +11,6 @@
 
 static const char *text_of(const json_t *row, const char *field) {
         return json_string_value(json_object_get(row, field));
-}
-
-/* The roles column (a JSON array) as the comma-separated text of a request. */
-static json_t *roles_text(const char *list_text) {
-        gbx_auto(gbx_json_freep) json_t *list = list_text ? json_loads(list_text, 0, NULL) : NULL;
-        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
-        size_t index;
-        json_t *role;
-
-        json_array_foreach(list, index, role)
-                (void)gbx_buffer_printf(&text, NULL, "%s%s", index ? "," : "", json_string_value(role));
-        return json_string(gbx_buffer_text(&text));
 }
 
 static int add_dataset(struct gbx_site *site, const char *name, json_t *datasets, struct gbx_error *err) {
@@ -62,7 +51,7 @@ static int add_approval(struct gbx_site *site, const json_t *row, json_t *approv
         active = text_of(user, "state") && strcmp(text_of(user, "state"), "active") == 0;
         if (json_array_append_new(approvals,
                                   json_pack("{s:s, s:o, s:s?, s:I, s:s, s:s, s:I, s:b}", "reviewer", text_of(row, "reviewer"), "roles",
-                                            roles_text(text_of(user, "roles")), "key", active ? text_of(user, "ssh_key") : NULL, "key_since",
+                                            gbx_roles_column_text(text_of(user, "roles")), "key", active ? text_of(user, "ssh_key") : NULL, "key_since",
                                             gbx_json_number(user, "since"), "statement", gbx_buffer_text(&statement), "signature",
                                             gbx_buffer_text(&signature), "seq", gbx_json_number(row, "seq"), "revoked",
                                             strcmp(text_of(row, "state"), "revoked") == 0)) < 0)
@@ -91,7 +80,7 @@ static int requester_roles(struct gbx_site *site, const char *requester, json_t 
                 return r;
         if (r > 0)
                 return gbx_fail(err, -EKEYREJECTED, "there is no active user '%s'", requester);
-        *ret = roles_text(text_of(row, "roles"));
+        *ret = gbx_roles_column_text(text_of(row, "roles"));
         return 0;
 }
 

@@ -21,6 +21,18 @@ int gbx_roles_from_list(const json_t *list, unsigned *ret_roles, struct gbx_erro
         return gbx_roles_parse(gbx_buffer_text(&text), ret_roles, err);
 }
 
+json_t *gbx_roles_column_text(const char *list) {
+        gbx_auto(gbx_json_freep) json_t *roles = list ? json_loads(list, 0, NULL) : NULL;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
+        size_t index;
+        json_t *role;
+
+        json_array_foreach(roles, index, role)
+                if (gbx_buffer_printf(&text, NULL, "%s%s", index ? "," : "", json_string_value(role)) < 0)
+                        return NULL;
+        return json_string(gbx_buffer_text(&text));
+}
+
 int gbx_user_roles(struct gbx_site *site, const char *name, unsigned *ret_roles, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL, *list = NULL;
         int r = gbx_fact_one(site, &row, err, "user", "name=?1 AND state='active'", name, NULL);

@@ -27,3 +27,6 @@ int gbx_authorise_read(struct gbx_site *site, const struct gbx_caller *caller, c
 
 /* A list of role names (JSON array) as bits. */
 int gbx_roles_from_list(const json_t *list, unsigned *ret_roles, struct gbx_error *err);
+
+/* The view's column `roles`, a JSON list, as the text of a request: "analyst,reviewer". NULL gives "". NULL: out of memory. */
+json_t *gbx_roles_column_text(const char *list);

@@ -172,7 +172,6 @@ static int write_manifest(struct backup *backup, const struct gbx_checkpoint *ch
                           struct gbx_error *err) {
         gbx_auto(gbx_secret_free) struct gbx_secret seed = {};
         gbx_auto(gbx_buffer_free) struct gbx_buffer note = {}, sealed = {};
-        uint8_t digest[GBX_SHA256_SIZE];
         int r = gbx_site_raw_key(backup->site, GBX_KEYS_PROVENANCE, &seed, err);
 
         if (r == 0)
@@ -185,8 +184,7 @@ static int write_manifest(struct backup *backup, const struct gbx_checkpoint *ch
                 r = gbx_write_file_durably(backup->target, "manifest", backup->manifest.data, backup->manifest.size, 0600, err);
         if (r == 0) /* last: without it this is no backup */
                 r = gbx_write_file_durably(backup->target, "manifest.note", note.data, note.size, 0600, err);
-        gbx_sha256(backup->manifest.data, backup->manifest.size, digest);
-        gbx_sha256_text(digest, backup->report.manifest);
+        gbx_sha256_text_of(backup->manifest.data, backup->manifest.size, backup->report.manifest);
         return r;
 }
 

@@ -66,10 +66,8 @@ int gbx_backup_manifest_next(struct gbx_bytes *manifest, struct gbx_backup_file 
 static int make_text(const struct gbx_buffer *manifest, const struct gbx_checkpoint *checkpoint, struct gbx_buffer *ret,
                      struct gbx_error *err) {
         char root[GBX_SHA256_TEXT_SIZE], files[GBX_SHA256_TEXT_SIZE];
-        uint8_t digest[GBX_SHA256_SIZE];
 
-        gbx_sha256(manifest->data, manifest->size, digest);
-        gbx_sha256_text(digest, files);
+        gbx_sha256_text_of(manifest->data, manifest->size, files);
         gbx_sha256_text(checkpoint->root.bytes, root);
         return gbx_buffer_printf(ret, err, "glovebox backup v1\n%s\n%llu\n%s\n%s\n", checkpoint->origin,
                                  (unsigned long long)checkpoint->size, root, files);

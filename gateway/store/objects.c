@@ -30,14 +30,12 @@ static bool is_kept(int site, const char *path, const void *data, size_t size) {
 
 int gbx_object_put(int site, const void *data, size_t size, char ret_digest[static GBX_SHA256_TEXT_SIZE],
                    struct gbx_error *err) {
-        uint8_t digest[GBX_SHA256_SIZE];
         char text[GBX_SHA256_TEXT_SIZE], path[PATH_SIZE], folder[16];
         int r;
 
         if (size > GBX_OBJECT_LIMIT)
                 return gbx_fail(err, -EFBIG, "an object of %zu bytes is over the limit of %d", size, GBX_OBJECT_LIMIT);
-        gbx_sha256(data, size, digest);
-        gbx_sha256_text(digest, text);
+        gbx_sha256_text_of(data, size, text);
         object_path(text, path);
         (void)snprintf(folder, sizeof folder, "%.10s", path);
         if (is_kept(site, path, data, size)) {

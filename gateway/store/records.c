@@ -138,7 +138,6 @@ int gbx_record_put(struct gbx_site *site, uint64_t number, const void *data, siz
         gbx_auto(gbx_secret_free) struct gbx_secret key = {};
         gbx_auto(gbx_buffer_free) struct gbx_buffer frame = {};
         gbx_auto(gbx_close_fd) int fd = -1;
-        uint8_t digest[GBX_SHA256_SIZE];
         char path[PATH_SIZE];
         off_t end = 0;
         int r = size > GBX_RECORD_LIMIT ? gbx_fail(err, -EFBIG, "a record of %zu bytes is over the limit of %d", size, GBX_RECORD_LIMIT)
@@ -161,8 +160,7 @@ int gbx_record_put(struct gbx_site *site, uint64_t number, const void *data, siz
                 r = gbx_sync_parent(site->directory, path, err);
         if (r < 0)
                 return r;
-        gbx_sha256(frame.data, frame.size, digest);
-        gbx_sha256_text(digest, ret_digest);
+        gbx_sha256_text_of(frame.data, frame.size, ret_digest);
         return 0;
 }
 

@@ -256,7 +256,6 @@ int gbx_site_restore(const char *path, const char *target, const struct gbx_call
                      struct gbx_backup_report *ret, struct gbx_error *err) {
         gbx_auto(end_restore) struct restore restore = { .options = options, .backup = -1, .site = -1 };
         gbx_auto(gbx_buffer_free) struct gbx_buffer manifest = {}, note = {};
-        uint8_t digest[GBX_SHA256_SIZE];
         int r;
 
         if (!options->keys && !options->verifier && !options->against)
@@ -276,8 +275,7 @@ int gbx_site_restore(const char *path, const char *target, const struct gbx_call
                 r = check_log(&restore, &note, &manifest, err);
         if (r < 0)
                 return gbx_context(err, r, "restoring '%s'", path);
-        gbx_sha256(manifest.data, manifest.size, digest);
-        gbx_sha256_text(digest, restore.report.manifest);
+        gbx_sha256_text_of(manifest.data, manifest.size, restore.report.manifest);
         restore.report.entries = restore.log.checkpoint.size;
         r = record_restore(&restore, caller, err);
         if (r >= 0)

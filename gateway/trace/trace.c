@@ -43,15 +43,13 @@ static int load_original(struct gbx_site *site, const struct gbx_age_identity *i
                          struct gbx_buffer *ret, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
         char path[PATH_SIZE], text[GBX_SHA256_TEXT_SIZE];
-        uint8_t digest[GBX_SHA256_SIZE];
         int r;
 
         (void)snprintf(path, sizeof path, "releases/%s/%s.original.age", release, gbx_json_text(output, "file"));
         r = gbx_read_file(site->directory, path, ORIGINAL_LIMIT, &sealed, err);
         if (r < 0)
                 return r == -ENOENT ? gbx_fail(err, -EBADMSG, "'%s', which the log names, is gone", path) : r;
-        gbx_sha256(sealed.data, sealed.size, digest);
-        gbx_sha256_text(digest, text);
+        gbx_sha256_text_of(sealed.data, sealed.size, text);
         if (gbx_site_sealed_same(site, gbx_json_text(output, "original"), text, err) < 0)
                 return gbx_fail(err, -EBADMSG, "'%s' is not the file that the log names: it was replaced", path);
         return gbx_age_decrypt_buffer(sealed.data, sealed.size, (struct gbx_age_identities){ &identity, 1 }, ORIGINAL_LIMIT, ret, err);
@@ -138,11 +136,9 @@ int gbx_suspects_load(struct gbx_site *site, struct gbx_suspects *ret, struct gb
 static int record(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_buffer *file, const struct gbx_suspects *suspects,
                   const struct gbx_trace *trace, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details = NULL, *accused = json_array();
-        uint8_t digest[GBX_SHA256_SIZE];
         char text[GBX_SHA256_TEXT_SIZE];
 
-        gbx_sha256(file->data, file->size, digest);
-        gbx_sha256_text(digest, text);
+        gbx_sha256_text_of(file->data, file->size, text);
         for (size_t i = 0; i < trace->accused; i++)
                 (void)json_array_append_new(accused, json_string(suspects->list[trace->results[i].candidate].release));
         details = json_pack("{s:s, s:I, s:O}", "verdict", gbx_trace_verdict_text(trace->verdict), "tested", (json_int_t)trace->tested,
