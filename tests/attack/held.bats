@@ -5,11 +5,11 @@ setup_file() {
         export WORK=$(mktemp -d)
         make_site "$WORK" >&2
         sed '/^release:/i output-review: {required: 2, reviewers: [wang, li, zhao]}' "$demo/credit-scoring.yaml" >"$WORK/two.yaml"
-        gbx policy apply "$WORK/two.yaml" --as admin >&2
         for name in zhao outsider; do
                 ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$PEOPLE/$name"
                 gbx user add "$name" --role reviewer --ssh-key "$PEOPLE/$name.pub" --as admin >&2
         done
+        gbx policy apply "$WORK/two.yaml" --as admin >&2
         gbx user add bank-a --role analyst --role reviewer --as admin >&2 # whoever asks for a run may have any role
         export LUA=$(submit "$demo/default-rate.lua")
         approve "$LUA" >&2
