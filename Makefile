@@ -9,7 +9,8 @@ CC ?= gcc
 BUILD ?= build
 PREFIX ?= /usr/local
 MODULES := base policy watermark runtime/sandbox runtime/vault runtime/engine \
-           gateway/log/format gateway/log/writer gateway/log/verify gateway/log/witness gateway/parse gateway/store \
+           gateway/log/format gateway/log/writer gateway/log/verify gateway/log/witness gateway/parse gateway/parse/program \
+           gateway/store \
            gateway/people gateway/algorithm gateway/data gateway/run gateway/executor gateway/gate gateway/egress gateway/flows \
            gateway/tabulate/expression gateway/tabulate gateway/disclosure gateway/ledger \
            gateway/handover gateway/job gateway/review gateway/trace gateway/audit gateway/api gateway/cli
@@ -42,6 +43,7 @@ PROGRAMS :=
 TEST_PROGRAMS :=
 OWN_RULE := # programs whose module.mk says itself how they are linked
 TEST_MODULES := # folders that only test programs use
+OWN_MODULES := # folders that only those programs use that name them
 all:
 include $(wildcard $(addsuffix /module.mk,$(MODULES)) images/module.mk tests/module.mk)
 
@@ -55,7 +57,7 @@ $(call library,$(1)): $(call objects,$(1))
 	@mkdir -p $$(@D) && rm -f $$@
 	@$(AR) rcs $$@ $$^
 endef
-$(foreach m,$(MODULES) $(TEST_MODULES),$(eval $(call library_rule,$(m))))
+$(foreach m,$(MODULES) $(TEST_MODULES) $(OWN_MODULES),$(eval $(call library_rule,$(m))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -79,7 +81,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIBRARIES)
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIBRARIES) | $(BUILD)/tests/unit/gbx-parse
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS_ALL) -pie $< -Wl,--start-group $(LIBRARIES) -Wl,--end-group $(PACKAGE_LIBS) -lcmocka -o $@

@@ -3,19 +3,12 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "gateway/algorithm/bundle_paths.h"
-#include "gateway/parse/confine.h"
+#include "gateway/parse/parse.h"
 
 #include <elf.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static const struct gbx_confine_limits reader_limits = {
-        .cpu_seconds = 20,
-        .memory_bytes = 3ULL * GBX_BUNDLE_MAX_UNPACKED,
-        .output_bytes = GBX_BUNDLE_MAX_UNPACKED + GBX_BUNDLE_MAX_ENTRIES * 512,
-};
 
 struct gbx_bundle *gbx_bundle_free(struct gbx_bundle *bundle) {
         if (!bundle)
@@ -73,93 +66,13 @@ static int find_form(const uint8_t *data, size_t size, enum gbx_bundle_form *ret
         return 0;
 }
 
-/* --- from the confined reader -------------------------------------------------------- */
-
-/* How a file travels through the pipe; path and data follow. */
-struct passage {
-        uint32_t path_size;
-        uint32_t executable;
-        uint64_t size;
-};
-
-struct source {
-        const void *data;
-        size_t size;
-};
-
-static int read_confined(void *context, int out, struct gbx_error *err) {
-        const struct source *source = context;
-        struct gbx_bundle_file *files = NULL;
-        size_t count = 0;
-        int r = gbx_bundle_parse_archive(source->data, source->size, &files, &count, err);
-
-        for (size_t i = 0; i < count && r == 0; i++) {
-                struct passage passage = { (uint32_t)strlen(files[i].path), files[i].executable, files[i].size };
-
-                r = gbx_write_all(out, &passage, sizeof passage, err);
-                if (r == 0)
-                        r = gbx_write_all(out, files[i].path, passage.path_size, err);
-                if (r == 0)
-                        r = gbx_write_all(out, files[i].data, files[i].size, err);
-        }
-        gbx_bundle_files_free(files, count);
-        return r;
-}
-
-/* The reader may have been taken over: what it says is checked like the archive itself. */
-static int take_file(struct gbx_bundle *bundle, struct gbx_bundle_paths *paths, const uint8_t **next, size_t *left,
-                     struct gbx_error *err) {
-        struct gbx_bundle_file *files = reallocarray(bundle->files, bundle->count + 1, sizeof *files), *file;
-        struct passage passage;
-        const char *path = NULL;
-        int r;
-
-        if (!files)
-                return gbx_fail_memory(err);
-        bundle->files = files;
-        if (*left < sizeof passage)
-                return gbx_fail(err, -EINVAL, "the archive's reader was cut short");
-        memcpy(&passage, *next, sizeof passage);
-        *next += sizeof passage;
-        *left -= sizeof passage;
-        if (passage.path_size > GBX_BUNDLE_MAX_PATH || passage.path_size > *left ||
-            passage.size > *left - passage.path_size || bundle->count == GBX_BUNDLE_MAX_ENTRIES)
-                return gbx_fail(err, -EINVAL, "the archive's reader contradicts itself");
-        file = &files[bundle->count++];
-        *file = (struct gbx_bundle_file){ .path = strndup((const char *)*next, passage.path_size),
-                                          .data = malloc((size_t)passage.size + 1),
-                                          .size = (size_t)passage.size,
-                                          .executable = passage.executable };
-        if (!file->path || !file->data)
-                return gbx_fail_memory(err);
-        memcpy(file->data, *next + passage.path_size, file->size);
-        file->data[file->size] = 0;
-        *next += passage.path_size + file->size;
-        *left -= passage.path_size + file->size;
-        r = gbx_bundle_paths_add(paths, file->path, false, &path, err);
-        if (r == 0 && path != file->path)
-                r = gbx_fail(err, -EINVAL, "the archive's reader contradicts itself");
-        return r;
-}
-
 static int read_archive(struct gbx_bundle *bundle, const void *data, size_t size, struct gbx_error *err) {
-        gbx_auto(gbx_bundle_paths_free) struct gbx_bundle_paths paths = {};
-        gbx_auto(gbx_buffer_free) struct gbx_buffer output = {};
-        struct source source = { data, size };
-        const uint8_t *next;
-        size_t left;
-        int r = gbx_confine_run(read_confined, &source, reader_limits, &output, err);
+        gbx_auto(gbx_buffer_free) struct gbx_buffer answer = {};
+        int r = gbx_parse_bytes(&gbx_parse_archive, data, size, &answer, err);
 
-        if (r < 0)
-                return gbx_context(err, r, "the archive");
-        next = output.data;
-        left = output.size;
-        while (left > 0) {
-                r = take_file(bundle, &paths, &next, &left, err);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        if (r == 0)
+                r = gbx_bundle_files_read(answer.data, answer.size, &bundle->files, &bundle->count, err);
+        return r < 0 ? gbx_context(err, r, "the archive") : 0;
 }
 
 static int take_single(struct gbx_bundle *bundle, const void *data, size_t size, struct gbx_error *err) {

@@ -11,41 +11,26 @@
  * An algorithm is named by the SHA-256 of its bytes as submitted, whatever the
  * form, so that no two readings of one archive can matter.
  *
- * Archives come from attackers: they are read in memory, in a confined process
- * (confine.h), and refused as a whole, naming the entry in printable form, for
+ * Archives come from attackers: they are read by gbx-parse (parse/parse.h),
+ * and refused as a whole, naming the entry in printable form, for
  * anything but plain files and directories with plain names: absolute paths,
  * "..", symbolic and hard links, devices, fifos, sockets, sparse files,
  * encrypted entries, names beyond [A-Za-z0-9_][A-Za-z0-9._-]* in each part,
  * two entries of one name or of names that differ in case only, a file where
- * another has a directory, and for anything beyond the limits below.
+ * another has a directory, and for anything beyond the limits of parse/bundle_files.h.
  */
 #pragma once
 
 #include "base/buffer.h"
 #include "base/crypto.h"
 #include "base/error.h"
+#include "gateway/parse/bundle_files.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-        GBX_BUNDLE_MAX_BYTES = 64 * 1024 * 1024,    /* as submitted */
-        GBX_BUNDLE_MAX_UNPACKED = 64 * 1024 * 1024, /* all files together */
-        GBX_BUNDLE_MAX_ENTRIES = 1000,              /* files and directories */
-        GBX_BUNDLE_MAX_PATH = 255,
-        GBX_BUNDLE_MAX_DEPTH = 8,
-        GBX_BUNDLE_MAX_NAME = 64, /* of one part of a path */
-};
-
 enum gbx_bundle_form { GBX_BUNDLE_LUA, GBX_BUNDLE_ELF, GBX_BUNDLE_ARCHIVE };
-
-struct gbx_bundle_file {
-        char *path; /* relative, "lib/stats.lua" */
-        uint8_t *data;
-        size_t size;
-        bool executable;
-};
 
 struct gbx_bundle {
         enum gbx_bundle_form form;
@@ -70,8 +55,3 @@ const struct gbx_bundle_file *gbx_bundle_find(const struct gbx_bundle *bundle, c
 /* Writes the files below a directory (of a detached mount, say) that has none of them yet: directories 0755, files
  * 0444, executable ones 0555. */
 int gbx_bundle_unpack(const struct gbx_bundle *bundle, int directory, struct gbx_error *err);
-
-/* The reading of archives, in this very process: what gbx_bundle_read runs confined. For tests and fuzzers. */
-int gbx_bundle_parse_archive(const void *data, size_t size, struct gbx_bundle_file **ret_files, size_t *ret_count,
-                             struct gbx_error *err);
-void gbx_bundle_files_free(struct gbx_bundle_file *files, size_t count);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "gateway/algorithm/algorithm.h"
 #include "gateway/algorithm/find.h"
+#include "gateway/algorithm/startable.h"
 #include "gateway/api/tables.h"
 #include "gateway/job/rehearse.h"
 #include "gateway/store/objects.h"
@@ -16,7 +17,7 @@
 
 #include <string.h>
 
-/* What the bytes are (archives are read in a confined process); its engine must be the one the user names, if any. */
+/* What the bytes are (all is read by gbx-parse); its engine must be the one the user names, if any. */
 static int inspect(struct gbx_session *session, const json_t *request, const struct gbx_buffer *bytes, struct gbx_algorithm **ret,
                    struct gbx_error *err) {
         gbx_auto(gbx_bundle_freep) struct gbx_bundle *bundle = NULL;
@@ -27,6 +28,8 @@ static int inspect(struct gbx_session *session, const json_t *request, const str
 
         if (r >= 0)
                 r = gbx_algorithm_read(&algorithm, bundle, &problems, err);
+        if (r >= 0)
+                r = gbx_algorithm_startable(algorithm, bundle, err);
         if (r < 0)
                 gbx_session_refuse(session, &problems);
         if (r >= 0 && engine)

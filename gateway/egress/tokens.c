@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct head {
-        uint8_t key[16];
+        uint8_t key[GBX_TOKENS_KEY];
         uint64_t lengths; /* bit n: some value has n bytes */
 };
 
@@ -49,15 +49,27 @@ static int compare(const void *a, const void *b) {
         return first < second ? -1 : first > second;
 }
 
-int gbx_tokens_new(struct gbx_tokens **ret, struct gbx_error *err) {
-        gbx_auto(gbx_tokens_freep) struct gbx_tokens *tokens = calloc(1, sizeof *tokens);
-        int r = tokens ? gbx_random(tokens->head.key, sizeof tokens->head.key, err) : gbx_fail_memory(err);
+int gbx_tokens_new_with_key(struct gbx_tokens **ret, const uint8_t key[static GBX_TOKENS_KEY], struct gbx_error *err) {
+        struct gbx_tokens *tokens = calloc(1, sizeof *tokens);
 
-        if (r < 0)
-                return r;
-        *ret = gbx_take_ptr(tokens);
+        if (!tokens)
+                return gbx_fail_memory(err);
+        memcpy(tokens->head.key, key, GBX_TOKENS_KEY);
+        *ret = tokens;
         return 0;
 }
+
+int gbx_tokens_new(struct gbx_tokens **ret, struct gbx_error *err) {
+        uint8_t key[GBX_TOKENS_KEY];
+        int r = gbx_random(key, sizeof key, err);
+
+        if (r == 0)
+                r = gbx_tokens_new_with_key(ret, key, err);
+        OPENSSL_cleanse(key, sizeof key);
+        return r;
+}
+
+const uint8_t *gbx_tokens_key(const struct gbx_tokens *tokens) { return tokens->head.key; }
 
 struct gbx_tokens *gbx_tokens_free(struct gbx_tokens *tokens) {
         if (!tokens)
@@ -92,11 +104,10 @@ int gbx_tokens_add(struct gbx_tokens *tokens, const char *value, size_t size, st
 
 size_t gbx_tokens_count(const struct gbx_tokens *tokens) { return tokens->hashes.size / sizeof(uint64_t); }
 
-int gbx_tokens_export(const struct gbx_tokens *tokens, size_t from, int fd, struct gbx_error *err) {
-        size_t start = from * sizeof(uint64_t);
-        int r = gbx_write_all(fd, &tokens->head.lengths, sizeof tokens->head.lengths, err);
+int gbx_tokens_export(const struct gbx_tokens *tokens, struct gbx_buffer *ret_bytes, struct gbx_error *err) {
+        int r = gbx_buffer_append(ret_bytes, &tokens->head.lengths, sizeof tokens->head.lengths, err);
 
-        return r < 0 ? r : gbx_write_all(fd, tokens->hashes.data + start, tokens->hashes.size - start, err);
+        return r < 0 ? r : gbx_buffer_append(ret_bytes, tokens->hashes.data, tokens->hashes.size, err);
 }
 
 int gbx_tokens_import(struct gbx_tokens *tokens, const void *data, size_t size, struct gbx_error *err) {

@@ -14,22 +14,28 @@
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
         GBX_TOKENS_MAX = 1000000,
         GBX_TOKENS_SHORTEST = 6,
         GBX_TOKENS_LONGEST = 63,
         GBX_TOKENS_JOINED = 4,
+        GBX_TOKENS_KEY = 16, /* bytes */
 };
 
 struct gbx_tokens;
 
 /* An empty set with a new key. */
 int gbx_tokens_new(struct gbx_tokens **ret, struct gbx_error *err);
+/* An empty set with the key of another, whose hashes can be imported there. */
+int gbx_tokens_new_with_key(struct gbx_tokens **ret, const uint8_t key[static GBX_TOKENS_KEY], struct gbx_error *err);
+const uint8_t *gbx_tokens_key(const struct gbx_tokens *tokens);
 struct gbx_tokens *gbx_tokens_free(struct gbx_tokens *tokens);
 static inline void gbx_tokens_freep(struct gbx_tokens **tokens) { *tokens = gbx_tokens_free(*tokens); }
 
@@ -38,9 +44,9 @@ int gbx_tokens_add(struct gbx_tokens *tokens, const char *value, size_t size, st
 
 size_t gbx_tokens_count(const struct gbx_tokens *tokens);
 
-/* What was added behind the first `from`, for gbx_tokens_import of another copy of the same set: a confined reader's way to
- * hand on what it found. -EINVAL: these bytes are not such an export; nothing was added. */
-int gbx_tokens_export(const struct gbx_tokens *tokens, size_t from, int fd, struct gbx_error *err);
+/* All of a set in bytes, for gbx_tokens_import by another one of the same key: gbx-parse's way to hand on what it found.
+ * -EINVAL: these bytes are not such an export; nothing was added. */
+int gbx_tokens_export(const struct gbx_tokens *tokens, struct gbx_buffer *ret_bytes, struct gbx_error *err);
 int gbx_tokens_import(struct gbx_tokens *tokens, const void *data, size_t size, struct gbx_error *err);
 
 /* The set as a memory file without a name, at its start; returns the descriptor. */

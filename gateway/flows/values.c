@@ -1,98 +1,53 @@
 #include "gateway/flows/values.h"
 
 #include "base/cleanup.h"
-#include "base/csv.h"
+#include "base/memfile.h"
 #include "gateway/data/schema.h"
 #include "gateway/egress/tokens.h"
 #include "gateway/executor/local.h"
-#include "gateway/parse/confine.h"
+#include "gateway/parse/frames.h"
+#include "gateway/parse/parse.h"
 #include "base/json.h"
 #include "gateway/store/transaction.h"
 #include "policy/schema.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
-enum { CPU_SECONDS = 600, MEMORY_BYTES = 256 * 1024 * 1024 };
-
-/* For each field of the header, whether its column identifies somebody. A column that the schema does not know might: refused. */
-static int choose_columns(const struct gbx_schema *schema, const struct gbx_csv_row *header, bool *chosen, struct gbx_error *err) {
+/* For each column of the schema, whether its values identify somebody. */
+static int write_question(const struct gbx_schema *schema, const struct gbx_tokens *tokens, int fd, struct gbx_error *err) {
         const struct gbx_schema_column *columns = schema->columns.items;
+        int r = gbx_frame_write(fd, GBX_FRAME_KEY, &(struct gbx_bytes){ gbx_tokens_key(tokens), GBX_TOKENS_KEY }, 1, err);
 
-        for (size_t i = 0; i < header->count; i++) {
-                size_t k = 0;
+        for (size_t i = 0; i < schema->columns.count && r == 0; i++) {
+                const uint8_t wanted = columns[i].class == GBX_CLASS_IDENTIFIER || columns[i].key;
+                const struct gbx_bytes parts[] = { { &wanted, 1 }, { columns[i].name, strlen(columns[i].name) } };
 
-                while (k < schema->columns.count && strcmp(columns[k].name, header->fields[i].data) != 0)
-                        k++;
-                if (k == schema->columns.count)
-                        return gbx_fail(err, -EBADMSG, "column %zu is not in the schema", i + 1);
-                chosen[i] = columns[k].class == GBX_CLASS_IDENTIFIER || columns[k].key;
+                r = gbx_frame_write(fd, GBX_FRAME_COLUMN, parts, gbx_array_size(parts), err);
         }
-        return 0;
+        return r < 0 ? r : gbx_frame_write_end(fd, 0, "", err);
 }
 
-static int read_values(const struct gbx_schema *schema, const void *data, size_t size, struct gbx_tokens *tokens, struct gbx_error *err) {
-        gbx_auto(gbx_csv_freep) struct gbx_csv *csv = NULL;
-        gbx_auto(gbx_free_pointer) bool *chosen = NULL;
-        struct gbx_csv_row row;
-        int r = gbx_csv_new_memory(&csv, data, size, &(struct gbx_csv_options){}, err);
+static int take_answer(const struct gbx_buffer *answer, struct gbx_tokens *tokens, struct gbx_error *err) {
+        struct gbx_frames frames = { answer->data, answer->size };
+        struct gbx_frame found, behind;
+        int r = gbx_frames_next(&frames, &found, err);
 
-        if (r >= 0)
-                r = gbx_csv_next(csv, &row, err);
-        if (r <= 0)
-                return r < 0 ? r : gbx_fail(err, -EBADMSG, "no header");
-        chosen = calloc(row.count, sizeof *chosen);
-        if (!chosen)
-                return gbx_fail_memory(err);
-        r = choose_columns(schema, &row, chosen, err);
-        while (r >= 0 && (r = gbx_csv_next(csv, &row, err)) > 0)
-                for (size_t i = 0; i < row.count && r >= 0; i++)
-                        if (chosen[i])
-                                r = gbx_tokens_add(tokens, row.fields[i].data, row.fields[i].size, err);
-        return r;
-}
-
-/* --- in a process that can only compute ------------------------------------------ */
-
-struct source {
-        const struct gbx_schema *schema;
-        void *data;
-        size_t size;
-        struct gbx_tokens *tokens; /* the child's own copy */
-};
-
-static void unmap(struct source *source) {
-        if (source->size)
-                (void)munmap(source->data, source->size);
-}
-
-static int read_confined(void *context, int out, struct gbx_error *err) {
-        const struct source *source = context;
-        size_t before = gbx_tokens_count(source->tokens);
-        int r = read_values(source->schema, source->data, source->size, source->tokens, err);
-
-        return r < 0 ? r : gbx_tokens_export(source->tokens, before, out, err);
+        if (r < 0)
+                return r;
+        if (r == 0 || found.kind != GBX_FRAME_VALUES || gbx_frames_next(&frames, &behind, NULL) != 0)
+                return gbx_fail(err, -EPROTO, "its reader contradicts itself");
+        return gbx_tokens_import(tokens, found.data, found.size, err);
 }
 
 int gbx_flow_values_read(const struct gbx_schema *schema, int fd, struct gbx_tokens *tokens, struct gbx_error *err) {
-        const struct gbx_confine_limits limits = { CPU_SECONDS, MEMORY_BYTES, (GBX_TOKENS_MAX + 1) * sizeof(uint64_t) };
-        gbx_auto(gbx_buffer_free) struct gbx_buffer found = {};
-        gbx_auto(unmap) struct source source = { .schema = schema, .tokens = tokens };
-        struct stat status;
-        int r;
+        gbx_auto(gbx_close_fd) int question = gbx_memfile("parse-question", NULL, 0, err);
+        gbx_auto(gbx_buffer_free) struct gbx_buffer answer = {};
+        int r = question < 0 ? question : write_question(schema, tokens, question, err);
 
-        if (fstat(fd, &status) < 0)
-                return gbx_fail_errno(err, "cannot look at what was decrypted");
-        if (status.st_size > 0) {
-                source.data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-                if (source.data == MAP_FAILED)
-                        return gbx_fail_errno(err, "cannot map what was decrypted");
-                source.size = (size_t)status.st_size;
-        }
-        r = gbx_confine_run(read_confined, &source, limits, &found, err);
-        return r < 0 ? r : gbx_tokens_import(tokens, found.data, found.size, err);
+        if (r == 0)
+                r = gbx_parse(&gbx_parse_values, fd, question, &answer, err);
+        return r < 0 ? r : take_answer(&answer, tokens, err);
 }
 
 static int add_dataset(struct gbx_site *site, const json_t *dataset, const char *id, struct gbx_tokens *tokens, struct gbx_error *err) {

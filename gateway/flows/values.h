@@ -4,7 +4,7 @@
  * Values of the columns that a schema calls `class: identifier` or `key: yes`.
  * The dataset is decrypted once more, into memory that is not swapped, read,
  * and forgotten; only keyed hashes remain (egress/tokens.h). It is read in a
- * process that can do nothing but compute (release/confine.h): the file is an
+ * process that can do nothing but compute (parse/parse.h): the file is an
  * owner's, and what is made of it decides what a scan lets through.
  */
 #pragma once

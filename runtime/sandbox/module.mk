@@ -4,7 +4,8 @@
 PROGRAMS += gbx-sandbox
 OWN_RULE += gbx-sandbox
 LAUNCHER_SOURCES := $(filter-out runtime/sandbox/launch.c runtime/sandbox/profile.c runtime/sandbox/network.c \
-	base/crypto.c base/csv.c base/file_durable.c base/install.c base/memfile.c base/spawn.c,$(wildcard runtime/sandbox/*.c base/*.c))
+	base/crypto.c base/csv.c base/file_durable.c base/install.c base/lockdown.c base/memfile.c \
+	base/spawn.c,$(wildcard runtime/sandbox/*.c base/*.c))
 LAUNCHER_CC := $(CC)
 LAUNCHER_START := -static-pie
 LAUNCHER_END :=

@@ -49,6 +49,7 @@ static const struct constant constants[] = {
         { "PROT_EXEC", PROT_EXEC },
         { "PROT_WRITE_EXEC", PROT_WRITE | PROT_EXEC },
         { "MAP_SHARED_BIT", MAP_SHARED },
+        { "MAP_ANONYMOUS", MAP_ANONYMOUS },
         { "MAP_HUGETLB", MAP_HUGETLB },
         { "NEW_NAMESPACES", CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                                     CLONE_NEWPID | CLONE_NEWNET },

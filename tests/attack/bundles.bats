@@ -39,7 +39,7 @@ refused() { # STATUS WORDS
 }
 
 @test "E16 an honest bundle is read and unpacked (control)" {
-        tar_of 'file("lib/stats.lua")'
+        tar_of 'file("lib/stats.lua", b"return {}\n")'
         mkdir "$work/out"
         run "$check" "$work/x.tar" --unpack "$work/out"
         [ "$status" -eq 0 ]

@@ -11,7 +11,7 @@ teardown_file() {
 }
 
 @test "what is installed are programs, images, rules, profiles and manuals" {
-        for file in bin/gbx bin/gbx-sandbox bin/gbx-witness libexec/glovebox/gbx-gate libexec/glovebox/gbx-sandbox \
+        for file in bin/gbx bin/gbx-sandbox bin/gbx-witness libexec/glovebox/gbx-gate libexec/glovebox/gbx-parse libexec/glovebox/gbx-sandbox \
                 share/glovebox/images/lua.digest share/glovebox/content-scan.yaml share/doc/glovebox/README.md; do
                 [ -s "$WORK/root/usr/$file" ] || { echo "missing: $file"; return 1; }
         done

@@ -1,5 +1,5 @@
 /* Archives of algorithms: whatever is accepted has only plain relative paths, sorted, no two alike. */
-#include "gateway/algorithm/bundle.h"
+#include "gateway/parse/program/archive.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct gbx_bundle_file *files = NULL;
         size_t count = 0, total = 0;
 
-        if (gbx_bundle_parse_archive(data, size, &files, &count, NULL) < 0)
+        if (gbx_archive_read(data, size, &files, &count, NULL) < 0)
                 return 0;
         for (size_t i = 0; i < count; i++) {
                 const char *path = files[i].path;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "gateway/algorithm/algorithm.h"
 #include "gateway/algorithm/bundle.h"
+#include "gateway/algorithm/startable.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,8 @@ static int check(int argc, char **argv, struct gbx_error *err) {
                 r = gbx_bundle_read(&bundle, bytes.data, bytes.size, argc == 3 ? argv[2] : NULL, err);
         if (r == 0)
                 r = gbx_algorithm_read(&algorithm, bundle, NULL, err);
+        if (r == 0)
+                r = gbx_algorithm_startable(algorithm, bundle, err);
         if (r == 0 && unpacking)
                 r = unpack(bundle, argv[3], err);
         if (r < 0 || !bundle)

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "gateway/algorithm/algorithm.h"
 #include "gateway/algorithm/bundle.h"
-#include "gateway/parse/confine.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -448,83 +447,6 @@ static void wrong_manifests_are_refused(void **state) {
         }
 }
 
-/* --- the confined process -------------------------------------------------------------------------- */
-
-static const struct gbx_confine_limits small = { .cpu_seconds = 1, .memory_bytes = 64 << 20, .output_bytes = 4096 };
-
-static int work_well(void *context, int out, struct gbx_error *err) { return gbx_write_all(out, context, 5, err); }
-
-static int work_reaching_out(void *context, int out, struct gbx_error *err) {
-        (void)context;
-        if (open("/etc/passwd", O_RDONLY) >= 0 || socket(AF_INET, SOCK_STREAM, 0) >= 0 || fork() >= 0 ||
-            kill(getppid(), 0) == 0 || mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED ||
-            write(out == 1 ? 2 : 1, "x", 1) >= 0)
-                return gbx_fail(err, -ENOTRECOVERABLE, "it got out");
-        return 0;
-}
-
-static int work_failing(void *context, int out, struct gbx_error *err) {
-        (void)context;
-        (void)gbx_write_all(out, "partial", 7, NULL);
-        return gbx_fail(err, -ENOTNAM, "as it was told");
-}
-
-static int work_without_end(void *context, int out, struct gbx_error *err) {
-        (void)out;
-        (void)err;
-        for (volatile int *counter = context; *counter >= 0;)
-                *counter = (*counter + 1) & 0xffff;
-        return 0;
-}
-
-static int work_that_crashes(void *context, int out, struct gbx_error *err) {
-        (void)context;
-        (void)out;
-        (void)err;
-        abort();
-}
-
-static int work_that_floods(void *context, int out, struct gbx_error *err) {
-        (void)context;
-        for (;;) {
-                int r = gbx_write_all(out, "0123456789abcdef", 16, err);
-
-                if (r < 0)
-                        return r;
-        }
-}
-
-__attribute__((unused)) static int work_that_eats(void *context, int out, struct gbx_error *err) {
-        (void)context;
-        (void)out;
-        for (int i = 0; i < 100; i++)
-                if (mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
-                        return gbx_fail_memory(err);
-        return 0;
-}
-
-static void confined_work_can_only_compute(void **state) {
-        gbx_auto(gbx_buffer_free) struct gbx_buffer output = {};
-        struct gbx_error err = {};
-        volatile int counter = 0;
-
-        (void)state;
-        assert_int_equal(gbx_confine_run(work_well, (void *)(uintptr_t) "hello", small, &output, NULL), 0);
-        assert_string_equal(gbx_buffer_text(&output), "hello");
-        if (gbx_confine_run(work_reaching_out, NULL, small, &output, &err) < 0)
-                fail_msg("%s", err.message);
-        assert_int_equal(gbx_confine_run(work_failing, NULL, small, &output, &err), -ENOTNAM);
-        assert_string_equal(err.message, "as it was told");
-        assert_int_equal(gbx_confine_run(work_without_end, (void *)(uintptr_t)&counter, small, &output, &err), -EDQUOT);
-        if (gbx_confine_run(work_that_crashes, NULL, small, &output, &err) != -EINVAL)
-                fail_msg("%s", err.message);
-        assert_int_equal(gbx_confine_run(work_that_floods, NULL, small, &output, &err), -EDQUOT);
-#ifndef __SANITIZE_ADDRESS__ /* which has no limit on memory (confine.c) */
-        assert_int_equal(gbx_confine_run(work_that_eats, NULL, small, &output, &err), -ENOMEM);
-#endif
-        assert_int_equal(output.size, 5); /* failures left nothing behind */
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(single_files_are_algorithms),
@@ -536,7 +458,6 @@ int main(void) {
                 cmocka_unit_test(damaged_archives_are_refused),
                 cmocka_unit_test(manifests_are_read),
                 cmocka_unit_test(wrong_manifests_are_refused),
-                cmocka_unit_test(confined_work_can_only_compute),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,9 @@
 /* Archives of algorithms, read with libarchive: plain files and directories, or nothing. */
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "gateway/algorithm/bundle.h"
-#include "gateway/algorithm/bundle_paths.h"
+#include "gateway/parse/bundle_paths.h"
+#include "gateway/parse/program/archive.h"
+#include "gateway/parse/program/verbs.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -26,14 +27,6 @@ static void end_unpacking(struct unpacking *unpacking) {
                 (void)archive_read_free(unpacking->archive);
         gbx_bundle_paths_free(&unpacking->paths);
         gbx_bundle_files_free(unpacking->files, unpacking->count);
-}
-
-void gbx_bundle_files_free(struct gbx_bundle_file *files, size_t count) {
-        for (size_t i = 0; i < count; i++) {
-                free(files[i].path);
-                free(files[i].data);
-        }
-        free(files);
 }
 
 static int open_archive(struct unpacking *unpacking, const void *data, size_t size, struct gbx_error *err) {
@@ -174,8 +167,8 @@ static int compare_paths(const void *a, const void *b) {
         return strcmp(((const struct gbx_bundle_file *)a)->path, ((const struct gbx_bundle_file *)b)->path);
 }
 
-int gbx_bundle_parse_archive(const void *data, size_t size, struct gbx_bundle_file **ret_files, size_t *ret_count,
-                             struct gbx_error *err) {
+int gbx_archive_read(const void *data, size_t size, struct gbx_bundle_file **ret_files, size_t *ret_count,
+                     struct gbx_error *err) {
         gbx_auto(end_unpacking) struct unpacking unpacking = {};
         struct archive_entry *entry;
         int r = open_archive(&unpacking, data, size, err), status;
@@ -199,4 +192,15 @@ int gbx_bundle_parse_archive(const void *data, size_t size, struct gbx_bundle_fi
         *ret_count = unpacking.count;
         unpacking.count = 0;
         return 0;
+}
+
+int gbx_verb_archive(const struct gbx_verb_input *input, struct gbx_error *err) {
+        struct gbx_bundle_file *files = NULL;
+        size_t count = 0;
+        int r = gbx_archive_read(input->bytes.data, input->bytes.size, &files, &count, err);
+
+        if (r == 0)
+                r = gbx_bundle_files_write(files, count, input->out, err);
+        gbx_bundle_files_free(files, count);
+        return r;
 }

@@ -1,6 +1,6 @@
-#include "gateway/algorithm/bundle_paths.h"
+#include "gateway/parse/bundle_paths.h"
 
-#include "gateway/algorithm/bundle.h"
+#include "gateway/parse/bundle_files.h"
 
 #include "base/cleanup.h"
 
