@@ -55,6 +55,7 @@ enum gbx_column_kind {
         GBX_COLUMN_TIME,
         GBX_COLUMN_BOOLEAN,
         GBX_COLUMN_LIST,   /* an array */
+        GBX_COLUMN_LINES,  /* an array of texts; in a table each has a line of its own */
         GBX_COLUMN_OBJECT, /* an object of its own form */
 };
 

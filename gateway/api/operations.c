@@ -14,6 +14,8 @@ const struct gbx_operation *const gbx_operation_tables[] = {
         gbx_operations_release,
         gbx_operations_flows,
         gbx_operations_trace,
+        gbx_operations_audit,
+        gbx_operations_evidence,
         NULL,
 };
 

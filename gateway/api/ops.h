@@ -15,3 +15,4 @@ extern const struct gbx_operation gbx_operations_release[];
 extern const struct gbx_operation gbx_operations_flows[];
 extern const struct gbx_operation gbx_operations_trace[];
 extern const struct gbx_operation gbx_operations_audit[];
+extern const struct gbx_operation gbx_operations_evidence[]; /* audit replay, rebuild, witness, anchor */

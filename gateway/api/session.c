@@ -17,6 +17,8 @@ void gbx_session_close(struct gbx_session *session) {
         session->attachment_count = 0;
         session->site = gbx_site_close(session->site);
         session->owned_caller = gbx_caller_free(session->owned_caller);
+        free(session->owned_site_path);
+        session->owned_site_path = NULL;
         json_decref(session->labels);
         json_decref(session->problems);
         session->labels = session->problems = NULL;
@@ -71,24 +73,29 @@ const char *gbx_session_label(const struct gbx_session *session, const char *fie
         return label ? label : field;
 }
 
-int gbx_session_become(struct gbx_session *session, const char *public_key_line, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *user = NULL;
+int gbx_session_act_as(struct gbx_session *session, const char *name, struct gbx_error *err) {
         struct gbx_caller *caller;
-        int r = session->site ? 0 : gbx_site_open(&session->site, session->site_path, err);
+        int r;
 
-        if (r >= 0 && strcmp(gbx_caller_proof(session->caller), "directory") != 0)
+        if (session->caller && strcmp(gbx_caller_proof(session->caller), "directory") != 0)
                 return gbx_fail(err, -EKEYREJECTED, "only who has the site's directory may act as another");
-        if (r >= 0)
-                r = gbx_user_by_key(session->site, public_key_line, &user, err);
-        if (r > 0)
-                r = gbx_fail(err, -ENOENT, "no user of this site has this key");
-        if (r >= 0)
-                r = gbx_caller_directory(&caller, gbx_json_text(user, "name"), err);
+        r = gbx_caller_directory(&caller, name, err);
         if (r < 0)
                 return r;
         session->owned_caller = gbx_caller_free(session->owned_caller);
         session->caller = session->owned_caller = caller;
         return 0;
+}
+
+int gbx_session_become(struct gbx_session *session, const char *public_key_line, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *user = NULL;
+        int r = session->site ? 0 : gbx_site_open(&session->site, session->site_path, err);
+
+        if (r >= 0)
+                r = gbx_user_by_key(session->site, public_key_line, &user, err);
+        if (r > 0)
+                r = gbx_fail(err, -ENOENT, "no user of this site has this key");
+        return r < 0 ? r : gbx_session_act_as(session, gbx_json_text(user, "name"), err);
 }
 
 int64_t gbx_request_time(const json_t *request, const char *field) {

@@ -13,11 +13,14 @@
 #include "gateway/store/caller.h"
 #include "gateway/store/site.h"
 #include "policy/decision.h"
+#include "policy/sshsig.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 
 enum { GBX_SESSION_ATTACHMENTS = 8 };
+
+#define GBX_SESSION_NAMESPACE GBX_SSHSIG_NAMESPACE /* in which people sign */
 
 struct gbx_attachment {
         const char *field; /* of the request */
@@ -36,6 +39,7 @@ struct gbx_session {
         json_t *labels;   /* field → what messages call its document: a path; may be NULL */
         json_t *problems; /* of a request that was refused: [{"file","line","column","message"}]; NULL: none */
         struct gbx_caller *owned_caller;
+        char *owned_site_path;
 };
 
 void gbx_session_close(struct gbx_session *session);
@@ -55,7 +59,10 @@ int gbx_session_read(const struct gbx_session *session, const char *field, size_
 /* What messages call the document or file of a field. */
 const char *gbx_session_label(const struct gbx_session *session, const char *field);
 
-/* By the directory, a caller may be anybody: whoever has this public key, from now on. -ENOENT if nobody has. */
+/* By the directory, a caller may be anybody: of this name from now on (NULL: the operator). */
+int gbx_session_act_as(struct gbx_session *session, const char *name, struct gbx_error *err);
+
+/* The same for whoever has this public key. -ENOENT if nobody has. */
 int gbx_session_become(struct gbx_session *session, const char *public_key_line, struct gbx_error *err);
 
 /* The seconds of a GBX_FIELD_TIME; 0 if it is not there. */

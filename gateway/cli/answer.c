@@ -123,6 +123,44 @@ static int set_cell(struct libscols_line *line, size_t place, const json_t *valu
         return scols_line_set_data(line, place, text) < 0 ? gbx_fail_memory(err) : 0;
 }
 
+/* Of lists that have lines of their own, line `number`; of everything else the first line is all there is. */
+static const json_t *cell(const json_t *row, const struct gbx_column *column, size_t number) {
+        static json_t *empty;
+        const json_t *value = json_object_get(row, column->name);
+
+        if (column->kind == GBX_COLUMN_LINES && json_is_array(value))
+                return json_array_get(value, number);
+        if (number == 0)
+                return value;
+        if (!empty)
+                empty = json_string("");
+        return empty;
+}
+
+static size_t count_lines(const json_t *row, const struct gbx_column *columns) {
+        size_t lines = 1;
+
+        for (const struct gbx_column *c = columns; c->name; c++)
+                if (c->title && c->kind == GBX_COLUMN_LINES && json_array_size(json_object_get(row, c->name)) > lines)
+                        lines = json_array_size(json_object_get(row, c->name));
+        return lines;
+}
+
+static int fill_line(struct libscols_table *table, const json_t *row, const struct gbx_column *columns, size_t number, struct gbx_error *err) {
+        struct libscols_line *line = scols_table_new_line(table, NULL);
+        size_t place = 0;
+
+        if (!line)
+                return gbx_fail_memory(err);
+        for (const struct gbx_column *c = columns; c->name; c++) {
+                int r = c->title ? set_cell(line, place++, cell(row, c, number), c->kind, err) : 0;
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static int fill_table(struct libscols_table *table, const json_t *rows, const struct gbx_column *columns, struct gbx_error *err) {
         size_t index;
         json_t *row;
@@ -131,13 +169,10 @@ static int fill_table(struct libscols_table *table, const json_t *rows, const st
                 if (c->title && !scols_table_new_column(table, c->title, 0, c->kind == GBX_COLUMN_NUMBER ? SCOLS_FL_RIGHT : 0))
                         return gbx_fail_memory(err);
         json_array_foreach(rows, index, row) {
-                struct libscols_line *line = scols_table_new_line(table, NULL);
-                size_t place = 0;
+                size_t lines = count_lines(row, columns);
 
-                if (!line)
-                        return gbx_fail_memory(err);
-                for (const struct gbx_column *c = columns; c->name; c++) {
-                        int r = c->title ? set_cell(line, place++, json_object_get(row, c->name), c->kind, err) : 0;
+                for (size_t number = 0; number < lines; number++) {
+                        int r = fill_line(table, row, columns, number, err);
 
                         if (r < 0)
                                 return r;

@@ -54,7 +54,6 @@ static int become(struct gbx_invocation *invocation, struct gbx_error *err) {
 /* Without --as and --key, a statement that was signed elsewhere says who acts: the line "reviewer: NAME". */
 static int become_signer(struct gbx_invocation *invocation, const char *path, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
-        struct gbx_caller *caller;
         const char *line;
         char name[65];
         int r = gbx_cli_read_file(path, KEY_LIMIT, &text, err);
@@ -63,12 +62,8 @@ static int become_signer(struct gbx_invocation *invocation, const char *path, st
         if (!line)
                 return r < 0 ? r : 0;
         (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(line + 11, "\n"), line + 11);
-        r = gbx_caller_directory(&caller, name, err);
-        if (r < 0)
-                return gbx_context(err, r, "%s", path);
-        invocation->session.owned_caller = gbx_caller_free(invocation->session.owned_caller);
-        invocation->session.caller = invocation->session.owned_caller = caller;
-        return 0;
+        r = gbx_session_act_as(&invocation->session, name, err);
+        return r < 0 ? gbx_context(err, r, "%s", path) : 0;
 }
 
 /* --- data add ------------------------------------------------------------------------ */

@@ -21,8 +21,6 @@
 
 #define GBX_VERSION "0.1"
 
-int gbx_legacy(int argc, char **argv);
-
 /* Problems of a file, each on its line; then what failed. */
 static int report(const struct gbx_invocation *invocation, int r, const struct gbx_error *err) {
         enum gbx_exit code = gbx_error_exit_code(r);
@@ -80,7 +78,7 @@ static int act(struct gbx_invocation *invocation, struct gbx_error *err) {
         int r, outcome = gbx_invocation_environment(invocation, err);
 
         if (outcome >= 0)
-                outcome = gbx_caller_directory(&invocation->session.owned_caller, invocation->as, err);
+                outcome = gbx_session_act_as(&invocation->session, invocation->as, err);
         if (outcome >= 0)
                 outcome = gbx_output_begin(&output, invocation, err);
         if (outcome >= 0 && invocation->operation->kind == GBX_JOB)
@@ -88,12 +86,11 @@ static int act(struct gbx_invocation *invocation, struct gbx_error *err) {
         if (outcome < 0)
                 return outcome;
         invocation->session.site_path = invocation->site_path;
-        invocation->session.caller = invocation->session.owned_caller;
         invocation->session.cancel = interrupt.fd > 0 ? interrupt.fd : 0;
         outcome = perform(invocation, &output, &answer, err);
         if (outcome < 0)
                 return outcome;
-        if (interrupt.fd > 0 && gbx_interrupt_came(&interrupt) && outcome != GBX_EXIT_FAILED)
+        if (interrupt.fd > 0 && gbx_interrupt_came(&interrupt) && outcome != GBX_EXIT_FAILED && !json_object_get(answer, "ended"))
                 fputs("gbx: the signal came when the job had ended; what follows a job was finished\n", stderr);
         r = gbx_output_finish(&output, answer, err);
         if (r >= 0)
@@ -115,7 +112,6 @@ static int run(int argc, char **argv) {
         }
         if (used == argc) {
                 gbx_help_overview(invocation.help ? stdout : stderr);
-                (void)gbx_legacy(0, (char *[]){ NULL });
                 return invocation.help ? GBX_EXIT_DONE : GBX_EXIT_USAGE;
         }
         invocation.noun = argv[used++];
@@ -129,8 +125,6 @@ static int run(int argc, char **argv) {
                 invocation.verb = used < argc ? argv[used++] : NULL;
         }
         invocation.operation = gbx_operation_find(invocation.noun, invocation.verb);
-        if (!invocation.operation && gbx_legacy(0, (char *[]){ (char *)(uintptr_t)invocation.noun }) == 1)
-                return gbx_legacy(argc, argv);
         if (!invocation.operation)
                 return invocation.help && !invocation.verb && gbx_help_noun(stdout, invocation.noun)
                                ? GBX_EXIT_DONE

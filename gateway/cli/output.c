@@ -78,10 +78,8 @@ int gbx_output_begin(struct gbx_output *output, const struct gbx_invocation *inv
         output->sink = (struct gbx_sink){ output, show_progress, show_turn, take_chunk };
         if (r < 0 || place.size == 0)
                 return r;
-        output->file = fopen(gbx_buffer_text(&place), "wxe");
-        if (!output->file)
-                return gbx_fail(err, -EINVAL, "cannot create '%s': %s", gbx_buffer_text(&place), strerror(errno));
-        return 0;
+        output->file = fopen(gbx_buffer_text(&place), part->text ? "we" : "wxe");
+        return output->file ? 0 : gbx_fail_errno(err, "cannot create '%s'", gbx_buffer_text(&place));
 }
 
 int gbx_output_finish(struct gbx_output *output, json_t *answer, struct gbx_error *err) {

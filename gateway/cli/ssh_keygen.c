@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/memfile.h"
 #include "base/spawn.h"
-#include "policy/sshsig.h"
+#include "gateway/api/session.h"
 
 extern char **environ;
 
@@ -40,7 +40,7 @@ static int run(const char *const *arguments, const void *input, size_t size, str
 
 int gbx_ssh_sign(const char *key_file, const void *message, size_t size, struct gbx_buffer *ret_signature,
                  struct gbx_error *err) {
-        const char *const arguments[] = { "ssh-keygen", "-q", "-Y", "sign", "-n", GBX_SSHSIG_NAMESPACE, "-f", key_file, NULL };
+        const char *const arguments[] = { "ssh-keygen", "-q", "-Y", "sign", "-n", GBX_SESSION_NAMESPACE, "-f", key_file, NULL };
         int r = run(arguments, message, size, ret_signature, err);
 
         return r < 0 ? gbx_context(err, r, "cannot sign with '%s'", key_file) : 0;
