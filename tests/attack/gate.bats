@@ -227,11 +227,21 @@ print(json.dumps({\"version\":1,\"outputs\":[{\"file\":\"rates.csv\",\"kind\":\"
         refused_with table-header
 }
 
-@test "numbers that are none: exponents, hexadecimal, infinities, 19 digits" {
-        for number in 1e-3 0x1 inf nan 0.1234567890123456789 .5 1_000 '1,5'; do
+@test "numbers that are none: hexadecimal, infinities, halves of exponents, separators, more than 64 bits hold" {
+        for number in 0x1 inf nan 1e 1e+ e5 . 1e400 123456789012345678901234567890 1_000 '1,5'; do
                 gate open "printf 'job,n,rate\nfixed,20,\"$number\"\n' >rates.csv"
                 refused_with cell-type
         done
+}
+
+@test "numbers as programs write them leave in the one form of the unit" {
+        while read -r number canonical; do
+                gate open "printf 'job,n,rate\nfixed,20,\"$number\"\n' >rates.csv"
+                grep -qx "fixed,20,$canonical" <<<"$output" || { echo "$number: $output"; return 1; }
+        done <<<"1e-3 0.001
+.5 0.500
+2.5E-01 0.250
+0.1234567890123456789 0.123"
 }
 
 @test "a table whose cells exhaust the gate stays in" {

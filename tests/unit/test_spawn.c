@@ -30,7 +30,7 @@ static struct gbx_ended shell(const char *script, struct gbx_spawn_descriptor *d
         struct gbx_spawn spawn = {
                 .program = "/bin/sh", .arguments = arguments, .environment = environment, .descriptors = all
         };
-        struct gbx_ended ended;
+        struct gbx_ended ended = {};
         struct gbx_error err = {};
 
         all[spawn.descriptor_count++] = (struct gbx_spawn_descriptor){ out, 1 };
@@ -195,7 +195,7 @@ static void waiting_stopping_killing(void **state) {
         const char *const deaf[] = { "sh", "-c", "trap '' TERM; echo; while :; do sleep 1; done", NULL };
         static const char *const path[] = { "PATH=/usr/bin:/bin", NULL };
         gbx_auto(gbx_child_end) struct gbx_child child = GBX_NO_CHILD;
-        struct gbx_ended ended;
+        struct gbx_ended ended = {};
         int ends[2];
         char byte;
 
