@@ -18,8 +18,8 @@ explain() { # PURPOSE WHO [OPTION…]
 entries() { gbx audit ls --json --as audit | jq -s 'flatten | length'; }
 
 @test "denied, with every reason" {
-        status_is 3 explain credit-scoring audit --param by=age
-        says "role: 'audit' is not an analyst"
+        status_is 3 explain credit-scoring wang --param by=age
+        says "role: 'wang' is not an analyst"
         says "parameters: parameter 'by' is not among the allowed values"
         says "too-few-approvals: 0 of 2 approvals"
         status_is 3 explain marketing bank-a
