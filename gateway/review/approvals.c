@@ -3,10 +3,12 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "gateway/store/authorise.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/policies.h"
 #include "gateway/store/transaction.h"
+#include "policy/reviewer.h"
 #include "policy/sshsig.h"
 
 #include <stdio.h>
@@ -52,6 +54,44 @@ static int complete(struct gbx_site *site, const json_t *algorithm, const struct
         return r < 0 ? r : gbx_approval_text(approval, ret_text, err);
 }
 
+/* A user as policy/reviewer.h asks for one; `ret_row` keeps the texts. Somebody who is no user (the operator) has neither key
+ * nor roles; who was removed has a key that can be compared, and no roles. */
+static int find_reviewer(struct gbx_site *site, const char *name, json_t **ret_row, struct gbx_reviewer *ret, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL, *roles = NULL;
+        struct gbx_reviewer found = { .name = name };
+        int r = gbx_fact_one(site, &row, err, "user", "name=?1", name, NULL);
+
+        if (r == 0) {
+                found.key = gbx_json_text(row, "ssh_key");
+                roles = json_loads(gbx_json_text(row, "roles"), 0, NULL);
+                if (strcmp(gbx_json_text(row, "state"), "active") == 0)
+                        r = gbx_roles_from_list(roles, &found.roles, err);
+        }
+        if (r < 0)
+                return r;
+        *ret_row = gbx_take_ptr(row);
+        *ret = found;
+        return 0;
+}
+
+/* What would not count is refused before it is signed, and again before it is recorded: nobody reads "Approved" in vain. */
+static int check_counts(struct gbx_site *site, const json_t *algorithm, const struct gbx_policy *policy, const char *reviewer,
+                        struct gbx_error *err) {
+        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+        gbx_auto(gbx_json_freep) json_t *reviewer_row = NULL, *submitter_row = NULL;
+        struct gbx_reviewer reviewing, submitting;
+        int r = find_reviewer(site, reviewer, &reviewer_row, &reviewing, err);
+
+        if (r >= 0)
+                r = find_reviewer(site, gbx_json_text(algorithm, "submitter"), &submitter_row, &submitting, err);
+        if (r >= 0)
+                r = gbx_policy_reviewer_counts(policy, GBX_REVIEW_ALGORITHM, &reviewing, &submitting, NULL, &verdict, err);
+        if (r < 0 || verdict.outcome == GBX_OUTCOME_ALLOWED)
+                return r < 0 ? r : 0;
+        return gbx_fail(err, -EKEYREJECTED, "it would not count under the policy '%s': %s (%s)", policy->name,
+                        verdict.reasons[0].text, verdict.reasons[0].code);
+}
+
 int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const char *purpose, const char *reviewer, int64_t expires,
                        struct gbx_buffer *ret_text, struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
@@ -59,6 +99,8 @@ int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const cha
         uint8_t nonce[GBX_NONCE_SIZE];
         int r = approval ? gbx_policy_in_force(site, purpose, &policy, err) : gbx_fail_memory(err);
 
+        if (r >= 0)
+                r = check_counts(site, algorithm, policy, reviewer, err);
         if (r >= 0)
                 r = gbx_random(nonce, sizeof nonce, err);
         if (r < 0)
@@ -158,6 +200,13 @@ static int record_approval(struct gbx_transaction *transaction, const struct gbx
                                       err);
 }
 
+static int check_reviewer(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval, struct gbx_error *err) {
+        gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
+        int r = gbx_policy_in_force(site, approval->purpose, &policy, err);
+
+        return r < 0 ? r : check_counts(site, algorithm, policy, approval->reviewer, err);
+}
+
 int gbx_take_approval(struct gbx_site *site, const struct gbx_caller *caller, const json_t *algorithm,
                       const struct gbx_signed_statement *given, struct gbx_error *err) {
         gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
@@ -181,6 +230,8 @@ int gbx_take_approval(struct gbx_site *site, const struct gbx_caller *caller, co
                 r = gbx_check_statement(site, algorithm, approval, given->statement, given->statement_size, gbx_time_now(), statement, err);
         if (r == GBX_STATEMENT_STANDS)
                 return 0;
+        if (r >= 0)
+                r = check_reviewer(site, algorithm, approval, err);
         if (r >= 0)
                 r = record_approval(transaction, approval, statement, signature, user, err);
         return r < 0 ? r : gbx_transaction_commit(&transaction, err);

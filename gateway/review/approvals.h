@@ -5,6 +5,7 @@
  * algorithm, the policy in force for a purpose and the current versions of the
  * datasets it covers. A signature over exactly these bytes is verified against
  * the reviewer's key before it is recorded, and again whenever a run is decided.
+ * An approval that would not count (policy/reviewer.h) is neither made nor taken.
  */
 #pragma once
 
@@ -16,7 +17,7 @@
 
 #include <jansson.h>
 
-/* The statement for a reviewer. `expires` 0: as long as the policy lets approvals live. */
+/* The statement for a reviewer. -EKEYREJECTED: it would not count. `expires` 0: as long as the policy lets approvals live. */
 int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const char *purpose, const char *reviewer, int64_t expires,
                        struct gbx_buffer *ret_text, struct gbx_error *err);
 
@@ -36,7 +37,7 @@ int gbx_check_statement(struct gbx_site *site, const json_t *algorithm, const st
                         size_t size, int64_t time, const char *digest, struct gbx_error *err);
 
 /* Takes an approval in: the caller must be the statement's reviewer, the statement about this site and algorithm as they
- * stand now and never used before, the signature good. */
+ * stand now and never used before, the signature good; and the approval must count under the policy. */
 int gbx_take_approval(struct gbx_site *site, const struct gbx_caller *caller, const json_t *algorithm,
                       const struct gbx_signed_statement *given, struct gbx_error *err);
 

@@ -62,7 +62,8 @@ give() { gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/$1" "
         gbx user add bank-a --role analyst --role reviewer --ssh-key "$PEOPLE/bank-a.pub" --age "$(age-keygen -y "$PEOPLE/bank-a.age")" --as admin
         gbx policy apply "$WORK/policy.yaml" --as admin
         give wang
-        run give bank-a # refused at once or counted for nothing
+        status_is 3 give bank-a
+        says "(approval-submitter)"
         denied
 }
 
@@ -77,7 +78,16 @@ give() { gbx review approve "$LUA" --purpose credit-scoring --key "$PEOPLE/$1" "
         ssh-keygen -q -t ed25519 -N '' -f "$WORK/zhao"
         gbx user add zhao --role reviewer --ssh-key "$WORK/zhao.pub" --as admin
         give wang
-        run gbx review approve "$LUA" --purpose credit-scoring --key "$WORK/zhao" --as zhao
+        status_is 3 gbx review approve "$LUA" --purpose credit-scoring --key "$WORK/zhao" --as zhao
+        says "whom the policy does not name as reviewer (approval-reviewer)"
+        status_is 3 gbx review statement "$LUA" --purpose credit-scoring --as zhao
+        says "(approval-reviewer)"
+        denied
+        gbx review statement "$LUA" --purpose credit-scoring --as li >"$WORK/other" # a statement made by hand gains nothing
+        sed -E 's/^(reviewer.*[ :])li$/\1zhao/' "$WORK/other" >"$WORK/by-hand"
+        ssh-keygen -q -Y sign -n glovebox -f "$WORK/zhao" "$WORK/by-hand" 2>/dev/null
+        status_is 3 gbx review approve "$LUA" --statement "$WORK/by-hand" --signature "$WORK/by-hand.sig" --as zhao
+        says "(approval-reviewer)"
         denied
 }
 

@@ -56,3 +56,82 @@ check() { # TEXT: as a page of docs/, which is there for the time of the check
         check 'Give `gbx job run --algo DIGEST --data NAME --purpose PURPOSE` and read `gateway/job/job.h`.'
         [ "$status" -eq 0 ]
 }
+
+# The block of a page whose first line says file=NAME.
+block() { # PAGE NAME
+        awk -v mark="file=$2" '/^```/ { if (inside) exit; for (i = 2; i <= NF; i++) if ($i == mark) inside = 1; next } inside' "$repo/docs/$1"
+}
+
+# Runs each line of the blocks marked "```sh run"; a line may say which exit code it must have: # exit N
+play() { # PAGE
+        local line want count=0
+        while IFS= read -r line; do
+                want=0
+                [[ $line =~ \#\ exit\ ([0-9])$ ]] && want=${BASH_REMATCH[1]}
+                echo "\$ $line"
+                status=0
+                eval "$line" >"$WORK/said" 2>&1 </dev/null || status=$?
+                cat "$WORK/said"
+                [ "$status" -eq "$want" ] || { echo "ended with $status, not $want"; return 1; }
+                count=$((count + 1))
+        done < <(awk '/^```/ { inside = !inside && $0 == "```sh run"; next } inside && NF' "$repo/docs/$1")
+        [ "$count" -gt 0 ]
+}
+
+# A folder as the pages have it: a site, the people's keys, the demo's files.
+stage() {
+        [ "$(id -u)" -eq 0 ] || skip "needs root"
+        mkdir "$BATS_TEST_TMPDIR/stage"
+        cd "$BATS_TEST_TMPDIR/stage"
+        make_site "$PWD" >&2
+        cp "$PEOPLE"/* "$demo"/*.lua "$demo"/*.yaml .
+}
+
+@test "site.md: its commands do what it says" {
+        stage
+        play site.md
+}
+
+@test "policy-reference.md: its commands do what it says" {
+        stage
+        play policy-reference.md
+}
+
+@test "gate.md: held outputs are let go as it says" {
+        stage
+        play gate.md
+        [ -e out/provenance.intoto.json ]
+}
+
+@test "lua.md: the script and its bundle" {
+        stage
+        block lua.md main.lua >main.lua
+        block lua.md algorithm.yaml >algorithm.yaml
+        play lua.md
+        status_is 0 gbx algo try main.lua --purpose credit-scoring --as bank-a --json
+        status_is 2 gbx algo submit "$demo/credit.schema.yaml" --as bank-a
+}
+
+@test "README: the exit codes are as its table says" {
+        stage
+        status_is 2 gbx policy check missing.yaml
+        status_is 2 gbx user ls --rolle
+        printf 'policy: Wrong\n' >wrong.yaml
+        status_is 2 gbx policy check wrong.yaml
+        status_is 3 gbx audit ls --as bank-a
+        status_is 3 gbx user add x --role analyst --ssh-key li.pub --as wang
+        gbx algo submit default-rate.lua --as bank-a
+        job() { gbx job run --algo default-rate.lua --data credit --purpose credit-scoring --param "by=$1" --as bank-a; }
+        status_is 3 job home
+        gbx review approve default-rate.lua --purpose credit-scoring --key wang
+        gbx review statement default-rate.lua --purpose credit-scoring --as li >statement
+        ssh-keygen -q -Y sign -n glovebox -f wang statement 2>/dev/null # li's statement, another's key
+        status_is 5 gbx review approve default-rate.lua --statement statement --signature statement.sig --as li
+        gbx review approve default-rate.lua --purpose credit-scoring --key li
+        status_is 4 job job,home
+        status_is 0 job home
+        status_is 1 gbx job fetch run-000009 --output out --as bank-a
+        gbx job fetch run-000003 --output out --as bank-a # the first was denied, the second is held
+        printf x >>out/default-rate.csv.age
+        status_is 5 gbx release verify out/provenance.intoto.json out/default-rate.csv.age
+}
