@@ -15,7 +15,7 @@ const struct gbx_field gbx_help_globals[] = {
 const struct gbx_help_own gbx_help_own[] = {
         { "help", "[NOUN [VERB]]", "explain a noun or a command" },
         { "completion", "bash | zsh", "print a script that completes commands in this shell" },
-        { "api", "--openapi | --man [NOUN]", "describe all operations: OpenAPI 3.1, or a manual page" },
+        { "api", "--openapi | --man [NOUN] | --nouns", "describe all operations: OpenAPI 3.1, manual pages" },
         {},
 };
 

@@ -1,6 +1,12 @@
 #include "gateway/cli/own.h"
 
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "gateway/api/openapi.h"
+#include "gateway/cli/answer.h"
+#include "gateway/cli/completion.h"
 #include "gateway/cli/help.h"
+#include "gateway/cli/manual.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +45,30 @@ static int run_help(int argc, char **argv) {
         return GBX_EXIT_USAGE;
 }
 
+static int print_nouns(void *context, const struct gbx_operation *operation) {
+        const char **last = context;
+
+        if (!*last || strcmp(*last, operation->noun) != 0)
+                puts(operation->noun);
+        *last = operation->noun;
+        return 0;
+}
+
+static int run_api(int argc, char **argv) {
+        gbx_auto(gbx_json_freep) json_t *description = NULL;
+        const char *last = NULL;
+
+        if (argc == 1 && strcmp(argv[0], "--openapi") == 0 && gbx_api_openapi(&description, NULL) >= 0) {
+                gbx_answer_print_json(description);
+                return GBX_EXIT_DONE;
+        }
+        if (argc == 1 && strcmp(argv[0], "--nouns") == 0)
+                return gbx_operation_each(print_nouns, &last);
+        if (argc >= 1 && argc <= 2 && strcmp(argv[0], "--man") == 0 && gbx_manual_print(stdout, argc == 2 ? argv[1] : NULL))
+                return GBX_EXIT_DONE;
+        return GBX_EXIT_USAGE;
+}
+
 bool gbx_own_find(const char *noun) {
         for (const struct gbx_help_own *own = gbx_help_own; own->name; own++)
                 if (strcmp(own->name, noun) == 0)
@@ -51,6 +81,13 @@ int gbx_own_run(struct gbx_invocation *invocation, int argc, char **argv) {
                 return help_own(invocation->noun);
         if (strcmp(invocation->noun, "help") == 0)
                 return run_help(argc, argv);
-        fputs("gbx: not there yet\n", stderr);
+        if (strcmp(invocation->noun, "completion") == 0 && argc == 1 && gbx_completion_print(stdout, argv[0]))
+                return GBX_EXIT_DONE;
+        if (strcmp(invocation->noun, "api") == 0 && run_api(argc, argv) == GBX_EXIT_DONE)
+                return GBX_EXIT_DONE;
+        fprintf(stderr, "gbx: 'gbx %s' wants: ", invocation->noun);
+        for (const struct gbx_help_own *own = gbx_help_own; own->name; own++)
+                if (strcmp(own->name, invocation->noun) == 0)
+                        fprintf(stderr, "%s\n", own->arguments);
         return GBX_EXIT_USAGE;
 }
