@@ -27,7 +27,7 @@ SKIP_DEPENDENCY_CHECK ?=
 export BUILD
 
 # Dependencies come first: without them pkg-config below has nothing to say.
-ifeq ($(filter clean help install-deps,$(MAKECMDGOALS)),)
+ifeq ($(filter clean help install-deps uninstall,$(MAKECMDGOALS)),)
 ifneq ($(shell pkg-config --exists $(PACKAGES) cmocka && command -v musl-gcc >/dev/null && test -e /usr/include/roaring/roaring.h && test -e /usr/include/glpk.h && echo yes),yes)
 $(info installing what the build needs (scripts/install-deps))
 $(info $(shell scripts/install-deps >&2 || echo "scripts/install-deps failed; run it by hand to see why"))
@@ -101,7 +101,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARIES) $(if $(LIBFUZZER),,$(B
 .SECONDARY:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all programs images tests test unit e2e attack asan lint fuzz install clean help install-deps test-vm
+.PHONY: all programs images tests test unit e2e attack asan lint fuzz install uninstall clean help install-deps test-vm
 
 programs: $(addprefix $(BUILD)/,$(PROGRAMS))
 tests: $(UNIT_TESTS) $(TOOLS) $(FUZZERS) $(addprefix $(BUILD)/,$(TEST_PROGRAMS))
@@ -142,6 +142,8 @@ lint: ## clang-tidy and cppcheck
 
 install: all ## PREFIX= and DESTDIR= are honoured
 	@scripts/install "$(DESTDIR)$(PREFIX)"
+uninstall: ## what `make install` has put there; sites stay
+	@scripts/uninstall "$(DESTDIR)$(PREFIX)"
 install-deps: ## Debian packages
 	@scripts/install-deps
 clean:

@@ -55,6 +55,10 @@ int gbx_install_data(const char *name, char **ret_path, struct gbx_error *err) {
         return find("share/", "../share/glovebox/", name, ret_path, err);
 }
 
+int gbx_install_manual(char **ret_path, struct gbx_error *err) {
+        return find("../share/doc/glovebox/", "../share/doc/glovebox/", "", ret_path, err);
+}
+
 int gbx_install_image(const char *name, char **ret_path, char **ret_digest, struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer digest = {};
         gbx_auto(gbx_free_pointer) char *digest_file = NULL, *digest_path = NULL, *file = NULL, *path = NULL;

@@ -16,5 +16,8 @@ int gbx_install_program(const char *name, char **ret_path, struct gbx_error *err
  * The digest is the installed one; the launcher checks the file against it. */
 int gbx_install_image(const char *name, char **ret_path, char **ret_digest, struct gbx_error *err);
 
+/* The folder of the manual, without a slash at its end; the caller frees it. -ENOENT where gbx runs in a build folder. */
+int gbx_install_manual(char **ret_path, struct gbx_error *err);
+
 /* The path of a data file such as "content-scan.yaml"; the caller frees it. */
 int gbx_install_data(const char *name, char **ret_path, struct gbx_error *err);

@@ -132,7 +132,11 @@ struct gbx_operation {
 /* Tables of all nouns, ended by NULL. */
 extern const struct gbx_operation *const gbx_operation_tables[];
 
-/* The operation that "noun verb" or "noun" names, or NULL. `ls` and `list` are one. */
+/* The action whose right the actor of an entry needs, by the entry's action: "job run" of run.decide. NULL: nobody's. */
+const char *gbx_operation_action_of(const char *record);
+
+/* The operation that "noun verb" or "noun" names, or NULL. `ls` and `list` are one. A noun that stands alone is also found
+ * where its verb is none of the noun's: that is its first argument then. */
 const struct gbx_operation *gbx_operation_find(const char *noun, const char *verb);
 
 /* "user add"; `ret` holds at least GBX_OPERATION_NAME_SIZE bytes. */

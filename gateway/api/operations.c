@@ -5,6 +5,7 @@
 
 const struct gbx_operation *const gbx_operation_tables[] = {
         gbx_operations_site,
+        gbx_operations_keeping,
         gbx_operations_user,
         gbx_operations_policy,
         gbx_operations_data,
@@ -24,10 +25,34 @@ static bool same_verb(const char *verb, const char *given) {
 }
 
 const struct gbx_operation *gbx_operation_find(const char *noun, const char *verb) {
+        const struct gbx_operation *alone = NULL;
+
+        for (size_t t = 0; gbx_operation_tables[t]; t++)
+                for (const struct gbx_operation *o = gbx_operation_tables[t]; o->noun; o++) {
+                        if (strcmp(o->noun, noun) != 0)
+                                continue;
+                        if (o->verb && verb && same_verb(o->verb, verb))
+                                return o;
+                        if (!o->verb)
+                                alone = o;
+                }
+        return alone;
+}
+
+static bool names(const char *list, const char *word) {
+        size_t length = strlen(word);
+
+        for (const char *at = list; at && *at; at += strcspn(at, " "), at += *at == ' ')
+                if (strncmp(at, word, length) == 0 && (at[length] == ' ' || at[length] == '\0'))
+                        return true;
+        return false;
+}
+
+const char *gbx_operation_action_of(const char *record) {
         for (size_t t = 0; gbx_operation_tables[t]; t++)
                 for (const struct gbx_operation *o = gbx_operation_tables[t]; o->noun; o++)
-                        if (strcmp(o->noun, noun) == 0 && (!o->verb || (verb && same_verb(o->verb, verb))))
-                                return o;
+                        if (names(o->records, record))
+                                return o->action;
         return NULL;
 }
 

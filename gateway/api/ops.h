@@ -5,6 +5,7 @@
 #include "gateway/api/session.h"
 
 extern const struct gbx_operation gbx_operations_site[]; /* init, keys, status, heartbeat */
+extern const struct gbx_operation gbx_operations_keeping[]; /* keys rotate, backup, restore */
 extern const struct gbx_operation gbx_operations_user[];
 extern const struct gbx_operation gbx_operations_policy[];
 extern const struct gbx_operation gbx_operations_data[];

@@ -43,9 +43,12 @@ static int perform_prepare(struct gbx_session *session, const json_t *request, s
 static int perform_add(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
         const json_t *text = json_object_get(request, "signature");
         const struct gbx_bytes signature = { json_string_value(text), json_string_length(text) };
-        int r = gbx_add_dataset(session->site, session->caller, gbx_json_text(request, "intake"), text ? &signature : NULL, ret_answer, err);
+        int r;
 
         (void)sink;
+        if (!gbx_json_text(request, "intake"))
+                return gbx_fail(err, -EINVAL, "missing: intake");
+        r = gbx_add_dataset(session->site, session->caller, gbx_json_text(request, "intake"), text ? &signature : NULL, ret_answer, err);
         if (r >= 0 && !text)
                 (void)json_object_set_new(*ret_answer, "unsigned", json_true());
         return r;
@@ -247,10 +250,10 @@ const struct gbx_operation gbx_operations_data[] = {
                      "the same name makes a new version; versions never change. With --key the owner signs the manifest here; an\n"
                      "owner whose key is elsewhere uses gbx data prepare, and then --intake with --signature.",
           .fields = (const struct gbx_field[]){
-                  PREPARE_FIELDS(true, false),
+                  PREPARE_FIELDS(true, true),
                   { .name = "key", .value = "FILE", .client = true,
                     .help = "the owner's SSH private key, which signs the dataset's manifest and stays with its owner" },
-                  INTAKE_FIELD(true, false),
+                  INTAKE_FIELD(false, false),
                   { .name = "signature", .type = GBX_FIELD_DOCUMENT, .value = "FILE", .help = "the owner's signature over the manifest" },
                   {} },
           .records = "data.add",

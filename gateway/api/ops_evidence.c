@@ -68,7 +68,7 @@ static int perform_replay(struct gbx_session *session, const json_t *request, st
                 return r;
         if (run)
                 return replay_run(session, run, ret_answer, err);
-        r = gbx_replay_log(session->site, &replay, err);
+        r = gbx_replay_log(session->site, gbx_operation_action_of, &replay, err);
         if (r < 0)
                 return r;
         divergences = json_array_size(replay.divergences) + json_array_size(replay.differences);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "gateway/handover/provenance.h"
 #include "gateway/store/keys.h"
+#include "gateway/store/keys_rotate.h"
 #include "gateway/store/view.h"
 
 #include <string.h>
@@ -31,6 +32,27 @@ static int public_key(struct gbx_session *session, const json_t *request, uint8_
         return gbx_hex_decode(given, strlen(given), ret_key, GBX_ED25519_PUBLIC_SIZE, err);
 }
 
+/* With the keys that the site had before (gbx keys rotate provenance); -EBADMSG as before if it is none of them. */
+static int verify_with_former(struct gbx_site *site, const json_t *envelope, json_t **ret_statement, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *keys = NULL;
+        size_t index;
+        json_t *row;
+        int r = gbx_site_provenance_keys(site, &keys, err);
+
+        if (r < 0)
+                return r;
+        json_array_foreach(keys, index, row) {
+                const char *text = gbx_json_text(row, "key");
+                uint8_t key[GBX_ED25519_PUBLIC_SIZE];
+
+                if (!text || gbx_hex_decode(text, strlen(text), key, sizeof key, NULL) < 0)
+                        continue;
+                if (gbx_provenance_verify(json_string_value(envelope), json_string_length(envelope), key, ret_statement, err) >= 0)
+                        return 0;
+        }
+        return -EBADMSG;
+}
+
 static int perform_verify(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
                           struct gbx_error *err) {
         const json_t *envelope = json_object_get(request, "manifest");
@@ -43,6 +65,8 @@ static int perform_verify(struct gbx_session *session, const json_t *request, st
         (void)sink;
         if (r >= 0) {
                 r = gbx_provenance_verify(json_string_value(envelope), json_string_length(envelope), key, &statement, err);
+                if (r == -EBADMSG && session->site)
+                        r = verify_with_former(session->site, envelope, &statement, err);
                 if (r < 0)
                         (void)gbx_context(err, r, "%s", gbx_session_label(session, "manifest"));
         }

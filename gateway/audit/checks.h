@@ -9,6 +9,7 @@
 struct gbx_replay_state {
         struct gbx_site then; /* the site as it was before the entry: its view is built from the entries so far */
         struct gbx_replay *report;
+        gbx_replay_right *right;
         uint64_t index;
         const json_t *entry;
         const char *action;

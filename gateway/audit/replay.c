@@ -91,10 +91,10 @@ static void open_file(struct gbx_site *site, sqlite3 **ret_file, uint64_t *ret_u
         *ret_file = gbx_take_ptr(file);
 }
 
-int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_error *err) {
+int gbx_replay_log(struct gbx_site *site, gbx_replay_right *right, struct gbx_replay *ret, struct gbx_error *err) {
         gbx_auto(gbx_replay_free) struct gbx_replay report = { .divergences = json_array(), .notes = json_array(), .differences = json_array() };
         gbx_auto(gbx_view_closep) sqlite3 *view = NULL, *file = NULL;
-        struct walk walk = { .state = { .report = &report }, .site = site };
+        struct walk walk = { .state = { .report = &report, .right = right }, .site = site };
         int r = gbx_view_open(&view, ":memory:", NULL, err);
 
         if (r >= 0)

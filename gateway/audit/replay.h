@@ -34,8 +34,11 @@ struct gbx_replay {
         json_t *notes;       /* the same form: what is worth a look and no fault, as long stretches without an entry */
 };
 
+/* The action whose right the actor of an entry needs, by the entry's action; NULL: nobody's. Of the table of operations. */
+typedef const char *gbx_replay_right(const char *action);
+
 /* Who calls has asked for the right (gbx_authorise_by_log, for the view may be damaged). */
-int gbx_replay_log(struct gbx_site *site, struct gbx_replay *ret, struct gbx_error *err);
+int gbx_replay_log(struct gbx_site *site, gbx_replay_right *right, struct gbx_replay *ret, struct gbx_error *err);
 void gbx_replay_free(struct gbx_replay *replay);
 
 /* Runs a job again, from its recorded request, in a fresh sandbox, and compares the digest of the gate's canonical

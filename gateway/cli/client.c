@@ -95,8 +95,10 @@ static int add_data(struct gbx_invocation *invocation, struct gbx_sink *sink, js
         const char *key = gbx_invocation_value(invocation, "key");
         int r = key ? check_key(key, err) : 0;
 
-        if (gbx_invocation_value(invocation, "intake"))
-                return GBX_CLIENT_PASS;
+        if (gbx_invocation_value(invocation, "intake")) { /* prepared before, and signed elsewhere */
+                r = gbx_invocation_request(invocation, invocation->operation, &request, err);
+                return r < 0 ? r : gbx_api_perform(&invocation->session, invocation->operation, request, sink, ret_answer, err);
+        }
         if (r >= 0)
                 r = prepare(invocation, sink, &prepared, err);
         if (r >= 0 && key) {

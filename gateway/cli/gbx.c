@@ -117,12 +117,17 @@ static int run(int argc, char **argv) {
         invocation.noun = argv[used++];
         if (gbx_own_find(invocation.noun))
                 return gbx_own_run(&invocation, argc - used, argv + used);
-        if (!gbx_operation_find(invocation.noun, "")) { /* a noun of verbs */
-                more = gbx_invocation_begin(&invocation, argc - used, argv + used, &err);
+        if (!gbx_operation_find(invocation.noun, "") || used < argc) { /* options may stand in front of the verb */
+                const struct gbx_operation *alone = gbx_operation_find(invocation.noun, "");
+
+                more = alone ? 0 : gbx_invocation_begin(&invocation, argc - used, argv + used, &err);
                 if (more < 0)
                         return report(&invocation, more, &err);
                 used += more;
-                invocation.verb = used < argc ? argv[used++] : NULL;
+                invocation.verb = used < argc ? argv[used] : NULL;
+                if (alone && gbx_operation_find(invocation.noun, invocation.verb) == alone)
+                        invocation.verb = NULL; /* its first argument */
+                used += invocation.verb != NULL;
         }
         invocation.operation = gbx_operation_find(invocation.noun, invocation.verb);
         if (!invocation.operation)

@@ -1,6 +1,7 @@
 #include "gateway/cli/help.h"
 
 #include "base/cleanup.h"
+#include "base/install.h"
 
 #include <string.h>
 
@@ -20,7 +21,7 @@ const struct gbx_help_own gbx_help_own[] = {
 };
 
 static void print_command(FILE *out, const char *name, const char *summary) {
-        fprintf(out, "  %-20s %s\n", name, summary);
+        fprintf(out, "  %-25s %s\n", name, summary);
 }
 
 struct listing {
@@ -72,10 +73,24 @@ const char *gbx_help_option(const struct gbx_field *field, char ret[static 64]) 
         return ret;
 }
 
+/* Pages of the manual stand in the table as "docs/PAGE.md"; where gbx is installed they are elsewhere. */
+static void print_text(FILE *out, const char *text) {
+        static const char folder[] = "docs/";
+        gbx_auto(gbx_free_pointer) char *manual = NULL;
+        const char *at;
+
+        if (strstr(text, folder))
+                (void)gbx_install_manual(&manual, NULL);
+        for (; manual && (at = strstr(text, folder)); text = at + strlen(folder))
+                fprintf(out, "%.*s%s", (int)(at - text), text, manual);
+        fputs(text, out);
+}
+
 static void print_field(FILE *out, const struct gbx_field *field) {
         char name[64];
 
-        fprintf(out, "  %-26s %s", gbx_help_option(field, name), field->help ? field->help : "");
+        fprintf(out, "  %-26s ", gbx_help_option(field, name));
+        print_text(out, field->help ? field->help : "");
         if (field->words)
                 fprintf(out, " (%s)", field->words);
         fprintf(out, "%s%s\n", field->required && !field->positional ? " (required)" : "", field->repeated ? " (may be repeated)" : "");
@@ -99,8 +114,11 @@ void gbx_help_operation(FILE *out, const struct gbx_operation *operation) {
 
         print_synopsis(out, operation);
         fprintf(out, "\n%s\n", operation->summary);
-        if (operation->details)
-                fprintf(out, "\n%s\n", operation->details);
+        if (operation->details) {
+                fputc('\n', out);
+                print_text(out, operation->details);
+                fputc('\n', out);
+        }
         for (const struct gbx_field *f = operation->fields; f && f->name; f++)
                 if (f->positional && (f->help || f->words)) {
                         fputs(arguments ? "" : "\nArguments:\n", out);

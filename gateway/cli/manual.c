@@ -84,7 +84,7 @@ static int print_of_noun(void *context, const struct gbx_operation *operation) {
                 char title[GBX_OPERATION_NAME_SIZE];
 
                 (void)snprintf(title, sizeof title, "gbx-%s", operation->noun);
-                print_head(page->out, title, operation->verb ? "a noun of the command line of Glovebox" : operation->summary);
+                print_head(page->out, title, operation->verb ? "commands of Glovebox" : operation->summary);
                 fputs(".SH COMMANDS\n", page->out);
         }
         page->found = true;

@@ -46,7 +46,7 @@ static int make_mac(struct gbx_site *site, const struct gbx_buffer *text, char r
         static const char info[] = "glovebox prepared intake v1";
         gbx_auto(gbx_secret_free) struct gbx_secret seed = {};
         uint8_t key[GBX_SHA256_SIZE], mac[GBX_SHA256_SIZE];
-        int r = gbx_site_raw_key(site, GBX_KEYS_PROVENANCE, &seed, err);
+        int r = gbx_site_raw_key(site, GBX_KEYS_LOG, &seed, err);
 
         if (r >= 0)
                 r = gbx_hkdf_sha256(seed.data, seed.size, NULL, 0, info, sizeof info - 1, key, sizeof key, err);

@@ -142,7 +142,7 @@ static size_t divergences_about_time(struct gbx_site *site, size_t *ret_notes) {
         size_t i, count = 0;
         const json_t *item;
 
-        assert_int_equal(gbx_replay_log(site, &replay, NULL), 0);
+        assert_int_equal(gbx_replay_log(site, NULL, &replay, NULL), 0);
         json_array_foreach(replay.divergences, i, item)
                 count += strstr(json_string_value(json_object_get(item, "what")), "time") || strstr(json_string_value(json_object_get(item, "what")), "clock");
         *ret_notes = json_array_size(replay.notes);
