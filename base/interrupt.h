@@ -23,5 +23,11 @@ int gbx_interrupt_begin(struct gbx_interrupt *ret, struct gbx_error *err);
 
 bool gbx_interrupt_came(const struct gbx_interrupt *interrupt);
 
+/* Whether such a descriptor asks for the end; 0: nobody can. */
+bool gbx_interrupt_asked(int fd);
+
+/* A descriptor that can be read once one of the two can; each may be 0. The caller closes it. */
+int gbx_interrupt_either(int a, int b, struct gbx_error *err);
+
 /* The signals have their old meaning again; those that came are used up. */
 void gbx_interrupt_end(struct gbx_interrupt *interrupt);

@@ -12,6 +12,7 @@ const struct gbx_operation *const gbx_operation_tables[] = {
         gbx_operations_algo,
         gbx_operations_review,
         gbx_operations_job,
+        gbx_operations_service,
         gbx_operations_release,
         gbx_operations_flows,
         gbx_operations_trace,

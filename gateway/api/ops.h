@@ -12,6 +12,7 @@ extern const struct gbx_operation gbx_operations_data[];
 extern const struct gbx_operation gbx_operations_algo[];
 extern const struct gbx_operation gbx_operations_review[];
 extern const struct gbx_operation gbx_operations_job[];
+extern const struct gbx_operation gbx_operations_service[]; /* in ops_job.c */
 extern const struct gbx_operation gbx_operations_release[];
 extern const struct gbx_operation gbx_operations_flows[];
 extern const struct gbx_operation gbx_operations_trace[];

@@ -1,11 +1,14 @@
-/* job run | ls | show | fetch */
+/* job run | ls | show | cancel | fetch; service recover */
 #include "gateway/api/order.h"
 #include "gateway/api/ops.h"
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/interrupt.h"
 #include "gateway/handover/deliver.h"
+#include "gateway/job/cancel.h"
 #include "gateway/job/job.h"
+#include "gateway/job/recover.h"
 #include "gateway/run/state.h"
 #include "gateway/run/usage.h"
 #include "gateway/store/view.h"
@@ -27,6 +30,12 @@ static const struct {
         [GBX_RUN_CANCELLED] = { GBX_EXIT_FAILED, "cancelled by a signal; nothing was released" },
         [GBX_RUN_RELEASED] = { GBX_EXIT_DONE, "released" },
 };
+
+/* By what it was cancelled: the caller's own wish is known here, and otherwise somebody gave the command. */
+static const char *outcome_text(const struct gbx_session *session, enum gbx_run_state state) {
+        return state == GBX_RUN_CANCELLED && !gbx_interrupt_asked(session->cancel) ? "cancelled by gbx job cancel; nothing was released"
+                                                                                    : outcomes[state].text;
+}
 
 static bool sees_figures(const struct gbx_session *session) {
         return session->roles & (GBX_ROLE_ADMIN | GBX_ROLE_AUDITOR);
@@ -75,7 +84,7 @@ static int perform_run(struct gbx_session *session, const json_t *request, struc
         if (r < 0)
                 return r;
         answer = json_pack("{s:s, s:s, s:s, s:i, s:O, s:O?}", "run", outcome.id, "state", gbx_run_state_name(outcome.state), "means",
-                           outcomes[outcome.state].text, "exit", (int)outcomes[outcome.state].exit, "reasons", outcome.reasons, "report",
+                           outcome_text(session, outcome.state), "exit", (int)outcomes[outcome.state].exit, "reasons", outcome.reasons, "report",
                            outcome.report);
         if (outcome.report)
                 (void)json_object_set_new(answer, "used", usage_text(outcome.report));
@@ -153,6 +162,28 @@ static int perform_show(struct gbx_session *session, const json_t *request, stru
         return 0;
 }
 
+static int perform_cancel(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                          struct gbx_error *err) {
+        int r = gbx_cancel_run(session->site, session->caller, gbx_json_text(request, "run"), err);
+
+        (void)sink;
+        if (r >= 0)
+                *ret_answer = json_pack("{s:s, s:b}", "run", gbx_json_text(request, "run"), "living", r != GBX_CANCEL_DEAD);
+        return r < 0 ? r : 0;
+}
+
+static int perform_recover(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                           struct gbx_error *err) {
+        struct gbx_recovery recovery = {};
+        int r = gbx_recover(session->site, &recovery, err);
+
+        (void)request, (void)sink;
+        if (r >= 0)
+                *ret_answer = json_pack("{s:I, s:I, s:I, s:I}", "runs", (json_int_t)recovery.runs, "versions", (json_int_t)recovery.versions,
+                                        "files", (json_int_t)recovery.files, "living", (json_int_t)recovery.living);
+        return r;
+}
+
 static int perform_fetch(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
         const char *folder = gbx_json_text(request, "output");
         json_t *files;
@@ -214,6 +245,30 @@ static const struct gbx_column outcome_columns[] = {
         { "state", NULL, GBX_COLUMN_TEXT, 0 },
         { "exit", NULL, GBX_COLUMN_NUMBER, 0 },
         { "report", NULL, GBX_COLUMN_OBJECT, 0 },
+        { "means", NULL, GBX_COLUMN_TEXT, 0 },
+        { "used", NULL, GBX_COLUMN_TEXT, 0 },
+        { "released", NULL, GBX_COLUMN_BOOLEAN, 0 },
+        {},
+};
+
+static const struct gbx_column cancel_columns[] = {
+        { "run", NULL, GBX_COLUMN_TEXT, 0 }, { "living", NULL, GBX_COLUMN_BOOLEAN, 0 }, {},
+};
+
+static const struct gbx_column recovery_columns[] = {
+        { "runs", "runs put in order", GBX_COLUMN_NUMBER, 0 },
+        { "versions", "destructions finished", GBX_COLUMN_NUMBER, 0 },
+        { "files", "files removed", GBX_COLUMN_NUMBER, 0 },
+        { "living", "runs under way", GBX_COLUMN_NUMBER, 0 },
+        {},
+};
+
+const struct gbx_operation gbx_operations_service[] = {
+        { GBX_OPERATION("service", "recover", "service recover", GBX_WRITE, perform_recover),
+          .summary = "put in order what a crash left: runs, held outputs, files",
+          .details = "Every command does so at its start where there is a reason, and passes over what it cannot do. This one looks\n"
+                     "at everything and says what fails. What a living process works on is not touched.",
+          .answer = (const struct gbx_part[]){ { .kind = GBX_PART_FIELDS, .columns = recovery_columns }, {} } },
         {},
 };
 
@@ -238,6 +293,18 @@ const struct gbx_operation gbx_operations_job[] = {
           .summary = "show a run (an analyst: one's own; an owner: those on the own data)",
           .fields = (const struct gbx_field[]){ { .name = "run", .value = "RUN", .required = true, .positional = true }, {} },
           .answer = (const struct gbx_part[]){ { .kind = GBX_PART_FIELDS, .columns = run_fields }, {} } },
+        { GBX_OPERATION("job", "cancel", "job cancel", GBX_WRITE, perform_cancel),
+          .summary = "end a run (an analyst: one's own)",
+          .details = "Whoever executes it ends the job and records that it was cancelled. Nothing is released. A run whose job has ended\n"
+                     "cannot be cancelled.",
+          .fields = (const struct gbx_field[]){ { .name = "run", .value = "RUN", .required = true, .positional = true }, {} },
+          .records = "run.cancel",
+          .answer = (const struct gbx_part[]){
+                  { .kind = GBX_PART_LINE, .when = "living", .text = "{run}: is being ended" },
+                  { .kind = GBX_PART_LINE, .when = "!living",
+                    .text = "{run}: nobody executed it any more; it was put in order (gbx job show {run})" },
+                  { .kind = GBX_PART_FIELDS, .columns = cancel_columns },
+                  {} } },
         { GBX_OPERATION("job", "fetch", "job fetch", GBX_WRITE, perform_fetch),
           .summary = "fetch what a run released: tables encrypted to you, and the signed manifest",
           .details = "Open a table with: age -d -i YOUR-KEY FILE.age",

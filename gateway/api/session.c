@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "gateway/job/recover.h"
 #include "gateway/people/users.h"
 #include "gateway/store/authorise.h"
 #include "policy/problems.h"
@@ -34,8 +35,20 @@ static bool is_open(const char *action) {
         return false;
 }
 
+/* What a crash left comes first. */
+static int open_site(struct gbx_session *session, struct gbx_error *err) {
+        int r;
+
+        if (session->site)
+                return 0;
+        r = gbx_site_open(&session->site, session->site_path, err);
+        if (r >= 0)
+                gbx_recover_if_needed(session->site);
+        return r;
+}
+
 int gbx_session_open(struct gbx_session *session, const char *action, struct gbx_error *err) {
-        int r = session->site ? 0 : gbx_site_open(&session->site, session->site_path, err);
+        int r = open_site(session, err);
 
         if (r < 0 || is_open(action))
                 return r;
@@ -89,7 +102,7 @@ int gbx_session_act_as(struct gbx_session *session, const char *name, struct gbx
 
 int gbx_session_become(struct gbx_session *session, const char *public_key_line, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *user = NULL;
-        int r = session->site ? 0 : gbx_site_open(&session->site, session->site_path, err);
+        int r = open_site(session, err);
 
         if (r >= 0)
                 r = gbx_user_by_key(session->site, public_key_line, &user, err);

@@ -8,6 +8,8 @@
 #include "gateway/review/outputs.h"
 #include "gateway/run/order.h"
 #include "gateway/run/request.h"
+#include "gateway/store/authorise.h"
+#include "gateway/store/caller.h"
 #include "gateway/store/fact.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/policies.h"
@@ -234,6 +236,23 @@ static int check_rejected(struct gbx_replay_state *state, struct gbx_error *err)
         return withdrawn ? 0 : check_outputs(state, GBX_OUTCOME_REFUSE, err);
 }
 
+/* Of one's own run, or by an administrator. */
+static int check_cancel(struct gbx_replay_state *state, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        const char *actor = gbx_replay_top(state, "actor");
+        unsigned roles = GBX_ROLE_ADMIN;
+        struct gbx_error problem = {};
+        int r = gbx_replay_find_run(state, &row, err);
+
+        if (r != 0)
+                return r < 0 ? r : 0; /* an unknown run is a divergence already */
+        if (strcmp(actor, GBX_OPERATOR) != 0 && gbx_user_roles(&state->then, actor, &roles, &problem) < 0)
+                return 0; /* so is an unknown user */
+        if (!(roles & GBX_ROLE_ADMIN) && strcmp(actor, gbx_json_text(row, "requester")) != 0)
+                return gbx_replay_diverge(state, err, "'%s' cancelled another's run", actor);
+        return 0;
+}
+
 static int check_fetch(struct gbx_replay_state *state, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
         int r = gbx_fact_one(&state->then, &row, err, "release", "id=?1", gbx_replay_top(state, "object"), NULL);
@@ -268,6 +287,6 @@ static int check_release(struct gbx_replay_state *state, struct gbx_error *err) 
 const struct gbx_replay_rule gbx_replay_runs[] = {
         { "run.decide", check_run_decision },  { "gate.check", check_gate },         { "output.review", check_word },
         { "release.approve", check_approved }, { "release.reject", check_rejected }, { "release.create", check_release },
-        { "release.fetch", check_fetch },
+        { "release.fetch", check_fetch },      { "run.cancel", check_cancel },
         {},
 };

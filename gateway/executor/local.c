@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "gateway/data/schema.h"
 #include "gateway/data/dummy.h"
 #include "base/install.h"
@@ -50,7 +51,7 @@ _Static_assert((int)GBX_POLICY_MAX_OPEN_FILES == (int)GBX_SPEC_MAX_OPEN_FILES, "
 
 /* --- /data -------------------------------------------------------------------- */
 
-int gbx_execution_deliver(int site, const json_t *dataset, struct gbx_delivery *data, struct gbx_error *err) {
+static int deliver(int site, const json_t *dataset, struct gbx_delivery *data, int cancel, struct gbx_error *err) {
         const char *name = json_string_value(json_object_get(dataset, "name"));
         const char *stored = json_string_value(json_object_get(dataset, "stored"));
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
@@ -79,7 +80,12 @@ int gbx_execution_deliver(int site, const json_t *dataset, struct gbx_delivery *
         out = gbx_delivery_create(data, name, err);
         if (out < 0)
                 return out;
+        gbx_age_file_cancel(file, cancel);
         return gbx_age_file_decrypt(file, out, 0, err);
+}
+
+int gbx_execution_deliver(int site, const json_t *dataset, struct gbx_delivery *data, struct gbx_error *err) {
+        return deliver(site, dataset, data, 0, err);
 }
 
 static int deliver_twin(int site, const json_t *dataset, struct gbx_delivery *data, struct gbx_error *err) {
@@ -112,7 +118,7 @@ static int deliver_data(const struct gbx_execution *execution, struct gbx_delive
                 return r;
         json_array_foreach(execution->datasets, index, dataset) {
                 r = execution->dummy ? deliver_twin(execution->site, dataset, data, err)
-                                     : gbx_execution_deliver(execution->site, dataset, data, err);
+                                     : deliver(execution->site, dataset, data, execution->cancel, err);
                 if (r < 0)
                         return gbx_context(err, r, "dataset '%s'", json_string_value(json_object_get(dataset, "name")));
         }
@@ -376,34 +382,62 @@ static int launch(const struct gbx_execution *execution, const struct engine *en
         return r;
 }
 
+/* What stands around the job: its data, program and outputs. */
+struct surroundings {
+        struct gbx_delivery *data, *job, *etc;
+        struct program program;
+        int mounts[4];
+};
+
+static void free_surroundings(struct surroundings *around) {
+        around->data = gbx_delivery_free(around->data);
+        around->job = gbx_delivery_free(around->job);
+        around->etc = gbx_delivery_free(around->etc);
+        free_program(&around->program);
+}
+
+static int surround(const struct gbx_execution *execution, const struct engine *engine, struct surroundings *around,
+                    struct gbx_execution_result *result, struct gbx_error *err) {
+        int r = deliver_data(execution, &around->data, err);
+
+        if (r >= 0)
+                r = prepare_job(execution, &around->job, &around->program, err);
+        if (r >= 0 && execution->hosts && redirected(execution, engine))
+                r = prepare_etc(execution, &around->etc, err);
+        if (r >= 0)
+                r = gbx_delivery_new(&result->out, GBX_DELIVERY_OUTPUT,
+                                     (struct gbx_delivery_limits){ execution->limits.output_bytes, execution->limits.output_files }, err);
+        if (r < 0)
+                return r;
+        around->mounts[0] = gbx_delivery_mount_fd(around->data);
+        around->mounts[1] = gbx_delivery_mount_fd(around->job);
+        around->mounts[2] = gbx_delivery_mount_fd(result->out);
+        around->mounts[3] = around->etc ? gbx_delivery_mount_fd(around->etc) : -1;
+        return 0;
+}
+
+static int say_cancelled(struct gbx_execution_result *result, struct gbx_error *err) {
+        result->sandbox = json_pack("{s:s}", "outcome", "cancelled");
+        return result->sandbox ? 0 : gbx_fail_memory(err);
+}
+
 int gbx_execute(const struct gbx_execution *execution, struct gbx_execution_result *ret, struct gbx_error *err) {
         const struct engine *engine = find_engine(execution->engine);
         gbx_auto(gbx_execution_result_free) struct gbx_execution_result result = {};
-        gbx_auto(gbx_delivery_freep) struct gbx_delivery *data = NULL, *job = NULL, *etc = NULL;
+        gbx_auto(free_surroundings) struct surroundings around = {};
         gbx_auto(gbx_free_pointer) char *image = NULL;
-        gbx_auto(free_program) struct program program = {};
-        int mounts[4], r;
+        int r;
 
         if (!engine)
                 return gbx_fail(err, -EINVAL, "there is no engine '%s'", execution->engine);
         r = gbx_install_image(engine->image, &image, &result.image, err);
         if (r >= 0)
-                r = deliver_data(execution, &data, err);
-        if (r >= 0)
-                r = prepare_job(execution, &job, &program, err);
-        if (r >= 0 && execution->hosts && redirected(execution, engine))
-                r = prepare_etc(execution, &etc, err);
-        if (r >= 0)
-                r = gbx_delivery_new(&result.out, GBX_DELIVERY_OUTPUT,
-                                     (struct gbx_delivery_limits){ execution->limits.output_bytes, execution->limits.output_files }, err);
-        if (r < 0)
-                return r;
-        mounts[0] = gbx_delivery_mount_fd(data);
-        mounts[1] = gbx_delivery_mount_fd(job);
-        mounts[2] = gbx_delivery_mount_fd(result.out);
-        mounts[3] = etc ? gbx_delivery_mount_fd(etc) : -1;
-        r = launch(execution, engine, image, result.image, &program, mounts, &result, err);
-        if (r >= 0)
+                r = surround(execution, engine, &around, &result, err);
+        if ((r >= 0 || r == -ECANCELED) && gbx_interrupt_asked(execution->cancel))
+                r = say_cancelled(&result, err); /* before it was started */
+        else if (r >= 0)
+                r = launch(execution, engine, image, result.image, &around.program, around.mounts, &result, err);
+        if (r >= 0 && result.out)
                 r = gbx_delivery_seal(result.out, err);
         if (r < 0)
                 return r;

@@ -29,17 +29,18 @@ static int keep_findings(struct gbx_site *site, const struct gbx_findings *findi
 }
 
 static int record_check(struct gbx_transaction *transaction, const char *run, const struct gbx_gate_result *result,
-                        const struct gbx_release_request *request, const char *findings, const struct gbx_verdict *verdict,
-                        struct gbx_error *err) {
+                        const struct gbx_release_request *request, const char *findings, const char *sealed,
+                        const struct gbx_verdict *verdict, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details = NULL, *reasons = gbx_verdict_reasons(verdict);
         char output[GBX_SHA256_TEXT_SIZE];
         int r = gbx_output_digest(result, output, err);
 
         if (r < 0)
                 return r;
-        details = json_pack("{s:s, s:s, s:I, s:I, s:b, s:s, s:b}", "output", output, "findings", findings, "tables",
+        details = json_pack("{s:s, s:s, s:I, s:I, s:b, s:s, s:b, s:s*}", "output", output, "findings", findings, "tables",
                             (json_int_t)request->table_count, "opaque", (json_int_t)request->opaque_count, "declared_counts",
-                            request->declared_counts, "recipient", request->recipient, "withdrawn", request->withdrawn);
+                            request->declared_counts, "recipient", request->recipient, "withdrawn", request->withdrawn, "sealed",
+                            verdict->outcome == GBX_OUTCOME_HOLD ? sealed : NULL);
         return gbx_transaction_record(transaction, &(struct gbx_action){ "gate.check", run, gbx_outcome_name(verdict->outcome), reasons, details },
                                       NULL, err);
 }
@@ -125,10 +126,23 @@ static int check_current(const struct attempt *attempt, struct gbx_error *err) {
         return attempt->draft ? gbx_draft_check(attempt->draft, err) : 0;
 }
 
-static int record_hold(struct gbx_transaction *transaction, const struct attempt *attempt, struct gbx_error *err) {
-        gbx_auto(gbx_json_freep) json_t *details = json_pack("{s:s, s:s}", "findings", attempt->findings, "sealed", attempt->sealed);
+static int record_hold(struct gbx_transaction *transaction, const char *run, const char *findings, const char *sealed, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *details = json_pack("{s:s, s:s}", "findings", findings, "sealed", sealed);
 
-        return gbx_transaction_record(transaction, &(struct gbx_action){ "gate.hold", attempt->run, "held", NULL, details }, NULL, err);
+        return gbx_transaction_record(transaction, &(struct gbx_action){ "gate.hold", run, "held", NULL, details }, NULL, err);
+}
+
+/* Files follow the entries: what is held takes its place, and a try that came to hold before another came to something
+ * else has left nothing. */
+static int settle(const struct attempt *attempt, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r;
+
+        if (attempt->verdict.outcome != GBX_OUTCOME_HOLD)
+                return attempt->sealed[0] || attempt->verdict.outcome == GBX_OUTCOME_REFUSE
+                               ? gbx_held_drop(attempt->site, attempt->run, err) : 0;
+        r = gbx_fact_one(attempt->site, &row, err, "run", "id=?1", attempt->run, NULL);
+        return r < 0 ? r : r > 0 ? 0 : gbx_held_settle(attempt->site, row, err);
 }
 
 /* The moment that decides: nothing is released or recorded in between. */
@@ -140,12 +154,15 @@ static int commit(struct attempt *attempt, struct gbx_error *err) {
                 r = check_current(attempt, err);
         if (r != 0)
                 return r < 0 ? r : AGAIN;
-        r = record_check(transaction, attempt->run, attempt->result, &attempt->request, attempt->findings, &attempt->verdict, err);
+        r = record_check(transaction, attempt->run, attempt->result, &attempt->request, attempt->findings, attempt->sealed,
+                         &attempt->verdict, err);
         if (r >= 0 && attempt->verdict.outcome == GBX_OUTCOME_HOLD)
-                r = record_hold(transaction, attempt, err);
+                r = record_hold(transaction, attempt->run, attempt->findings, attempt->sealed, err);
         if (r >= 0 && attempt->draft)
                 r = gbx_draft_record(transaction, attempt->draft, err);
-        return r < 0 ? r : gbx_transaction_commit(&transaction, err);
+        if (r >= 0)
+                r = gbx_transaction_commit(&transaction, err);
+        return r < 0 ? r : settle(attempt, err);
 }
 
 static enum gbx_run_state state_of(enum gbx_outcome outcome) {
@@ -194,6 +211,23 @@ int gbx_hand_over(struct gbx_site *site, const struct gbx_decision *decision, co
 
 /* --- held outputs, later ------------------------------------------------------------- */
 
+int gbx_hold_finish(struct gbx_site *site, const char *run, struct gbx_error *err) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
+        gbx_auto(gbx_gate_result_free) struct gbx_gate_result result = {};
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r = gbx_fact_one(site, &row, err, "run", "id=?1 AND state='hold'", run, NULL);
+
+        if (r == 0)
+                r = gbx_held_load(site, row, &result, err);
+        if (r == 0)
+                r = gbx_transaction_begin_system(&transaction, site, err);
+        if (r == 0)
+                r = record_hold(transaction, run, gbx_json_text(row, "findings"), gbx_json_text(row, "sealed"), err);
+        if (r == 0)
+                r = gbx_transaction_commit(&transaction, err);
+        return r != 0 ? r : gbx_held_settle(site, row, err);
+}
+
 /* All findings but those of the comparison with earlier releases, which is made anew. */
 static int without_differencing(const struct gbx_findings *findings, struct gbx_findings *ret, struct gbx_error *err) {
         bool dropped = false;
@@ -223,10 +257,13 @@ static int hold_anew(struct gbx_site *site, const json_t *row, const struct gbx_
         if (r > 0 || (r == 0 && strcmp(gbx_json_text(now, "findings"), gbx_json_text(row, "findings")) != 0))
                 r = gbx_fail(err, -EAGAIN, "somebody else decided about %s meanwhile; look again", attempt->run);
         if (r >= 0)
-                r = record_check(transaction, attempt->run, attempt->result, &attempt->request, attempt->findings, &attempt->verdict, err);
+                r = record_check(transaction, attempt->run, attempt->result, &attempt->request, attempt->findings, attempt->sealed,
+                                 &attempt->verdict, err);
         if (r >= 0 && attempt->verdict.outcome == GBX_OUTCOME_HOLD)
-                r = record_hold(transaction, attempt, err);
-        return r < 0 ? r : gbx_transaction_commit(&transaction, err);
+                r = record_hold(transaction, attempt->run, attempt->findings, attempt->sealed, err);
+        if (r >= 0)
+                r = gbx_transaction_commit(&transaction, err);
+        return r < 0 ? r : settle(attempt, err);
 }
 
 int gbx_held_compare_again(struct gbx_site *site, const json_t *row, const struct gbx_run_plan *plan, struct gbx_gate_result *result,

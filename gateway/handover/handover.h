@@ -30,6 +30,10 @@
 int gbx_hand_over(struct gbx_site *site, const struct gbx_decision *decision, const struct gbx_run_plan *plan,
                   struct gbx_delivery *out, struct gbx_run_outcome *outcome, struct gbx_error *err);
 
+/* Of a run that the gate holds back: records that its outputs are held, which was interrupted. 1: there is no such run.
+ * -EBADMSG: what should be held is not there. Who calls has the run's mark (store/living.h). */
+int gbx_hold_finish(struct gbx_site *site, const char *run, struct gbx_error *err);
+
 /* Held outputs are compared again with all that was released by now. `row` is the run's, `result` what was held.
  * `ret_compared`: how many releases there are. 0: nothing new was found. GBX_HELD_ANEW: something was, so that the
  * findings that reviewers saw are no longer all; the outputs are held anew with the new ones, by entries of the log. */

@@ -19,6 +19,11 @@ static void held_path(const char *run, char path[static PATH_SIZE]) {
         (void)snprintf(path, PATH_SIZE, "held/%.40s.age", run);
 }
 
+/* Beside it, until the log names it. */
+static void next_path(const char *run, char path[static PATH_SIZE]) {
+        (void)snprintf(path, PATH_SIZE, "held/%.40s.next.age", run);
+}
+
 static json_t *column_json(const struct gbx_gate_column *column) {
         return json_pack("{s:s, s:s, s:s, s:s?}", "name", column->name, "type", gbx_column_type_name(column->type), "role",
                          gbx_column_role_name(column->role), "unit", column->unit);
@@ -64,7 +69,7 @@ int gbx_held_keep(struct gbx_site *site, const char *run, const struct gbx_gate_
                                            &sealed, err);
         if (r < 0)
                 return r;
-        held_path(run, path);
+        next_path(run, path);
         r = gbx_write_file_durably(site->directory, path, sealed.data, sealed.size, 0600, err);
         if (r < 0)
                 return r;
@@ -144,11 +149,47 @@ static int parse_held(const struct gbx_buffer *text, struct gbx_gate_result *res
         return 0;
 }
 
-/* What was read must be what the log says was held: the file's bytes, and the tables and findings in it. */
-static int check_held(struct gbx_site *site, const json_t *run, const struct gbx_buffer *sealed, const struct gbx_gate_result *result, struct gbx_error *err) {
+/* Whether the file's bytes are those that the log names. */
+static int check_sealed(struct gbx_site *site, const json_t *run, const struct gbx_buffer *sealed, struct gbx_error *err) {
+        char file[GBX_SHA256_TEXT_SIZE];
+
+        gbx_sha256_text_of(sealed->data, sealed->size, file);
+        if (gbx_site_sealed_same(site, gbx_json_text(run, "sealed"), file, err) < 0)
+                return gbx_fail(err, -EBADMSG, "the file is not what the log says was held: it was replaced");
+        return 0;
+}
+
+/* The file that the log names: in its place, or still beside it. `ret_next` (may be NULL): it is the latter. */
+static int read_sealed(struct gbx_site *site, const json_t *run, struct gbx_buffer *ret, bool *ret_next, struct gbx_error *err) {
+        char place[PATH_SIZE], next[PATH_SIZE];
+        struct gbx_error ignored = {};
+        int r, other;
+
+        held_path(gbx_json_text(run, "id"), place);
+        next_path(gbx_json_text(run, "id"), next);
+        if (ret_next)
+                *ret_next = false;
+        r = gbx_read_file(site->directory, place, HELD_LIMIT, ret, err);
+        if (r == -ENOENT)
+                r = gbx_fail(err, -EBADMSG, "the file '%s' is gone, though nobody decided about it", place);
+        if (r >= 0)
+                r = check_sealed(site, run, ret, err);
+        if (r != -EBADMSG)
+                return r;
+        gbx_buffer_clear(ret);
+        other = gbx_read_file(site->directory, next, HELD_LIMIT, ret, &ignored);
+        if (other >= 0)
+                other = check_sealed(site, run, ret, &ignored);
+        if (other >= 0 && ret_next)
+                *ret_next = true;
+        return other >= 0 ? 0 : r;
+}
+
+/* What was read must be what the log says was held: the tables and findings in it. */
+static int check_held(const json_t *run, const struct gbx_gate_result *result, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *findings = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
-        char output[GBX_SHA256_TEXT_SIZE], found[GBX_SHA256_TEXT_SIZE], file[GBX_SHA256_TEXT_SIZE];
+        char output[GBX_SHA256_TEXT_SIZE], found[GBX_SHA256_TEXT_SIZE];
         int r = gbx_output_digest(result, output, err);
 
         if (r >= 0)
@@ -158,9 +199,7 @@ static int check_held(struct gbx_site *site, const json_t *run, const struct gbx
         if (r < 0)
                 return r;
         gbx_sha256_text_of(text.data, text.size, found);
-        gbx_sha256_text_of(sealed->data, sealed->size, file);
-        if (strcmp(output, gbx_json_text(run, "output")) != 0 || strcmp(found, gbx_json_text(run, "findings")) != 0 ||
-            gbx_site_sealed_same(site, gbx_json_text(run, "sealed"), file, err) < 0)
+        if (strcmp(output, gbx_json_text(run, "output")) != 0 || strcmp(found, gbx_json_text(run, "findings")) != 0)
                 return gbx_fail(err, -EBADMSG, "the file is not what the log says was held: it was replaced");
         return 0;
 }
@@ -169,17 +208,13 @@ int gbx_held_load(struct gbx_site *site, const json_t *run, struct gbx_gate_resu
         gbx_auto(gbx_gate_result_free) struct gbx_gate_result result = {};
         gbx_auto(gbx_age_identity_freep) struct gbx_age_identity *identity = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {}, text = { .secret = true };
-        char path[PATH_SIZE];
         int r = gbx_site_identity(site, &identity, err);
 
         if (r < 0)
                 return r;
         if (!gbx_json_text(run, "output") || !gbx_json_text(run, "findings") || !gbx_json_text(run, "sealed"))
                 return gbx_fail(err, -EBADMSG, "the log does not say what was held of %s", gbx_json_text(run, "id"));
-        held_path(gbx_json_text(run, "id"), path);
-        r = gbx_read_file(site->directory, path, HELD_LIMIT, &sealed, err);
-        if (r == -ENOENT)
-                r = gbx_fail(err, -EBADMSG, "the file '%s' is gone, though nobody decided about it", path);
+        r = read_sealed(site, run, &sealed, NULL, err);
         if (r >= 0)
                 r = gbx_age_decrypt_buffer(sealed.data, sealed.size,
                                            (struct gbx_age_identities){ (const struct gbx_age_identity *const *)&identity, 1 }, HELD_LIMIT,
@@ -187,7 +222,7 @@ int gbx_held_load(struct gbx_site *site, const json_t *run, struct gbx_gate_resu
         if (r >= 0)
                 r = parse_held(&text, &result, err);
         if (r >= 0)
-                r = check_held(site, run, &sealed, &result, err);
+                r = check_held(run, &result, err);
         if (r < 0)
                 return gbx_context(err, r == -EINVAL ? -EBADMSG : r, "held outputs of %s", gbx_json_text(run, "id"));
         *ret = result;
@@ -195,11 +230,36 @@ int gbx_held_load(struct gbx_site *site, const json_t *run, struct gbx_gate_resu
         return 0;
 }
 
-int gbx_held_drop(struct gbx_site *site, const char *run, struct gbx_error *err) {
-        char path[PATH_SIZE];
+static int remove_file(struct gbx_site *site, const char *path, struct gbx_error *err) {
+        return unlinkat(site->directory, path, 0) < 0 && errno != ENOENT ? gbx_fail_errno(err, "cannot remove '%s'", path) : 0;
+}
 
-        held_path(run, path);
-        if (unlinkat(site->directory, path, 0) < 0 && errno != ENOENT)
-                return gbx_fail_errno(err, "cannot remove '%s'", path);
-        return 0;
+int gbx_held_settle(struct gbx_site *site, const json_t *run, struct gbx_error *err) {
+        gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
+        char place[PATH_SIZE], next[PATH_SIZE];
+        bool is_next;
+        int r;
+
+        held_path(gbx_json_text(run, "id"), place);
+        next_path(gbx_json_text(run, "id"), next);
+        if (faccessat(site->directory, next, F_OK, 0) < 0 && errno == ENOENT)
+                return 0;
+        r = read_sealed(site, run, &sealed, &is_next, err);
+        if (r < 0)
+                return gbx_context(err, r, "held outputs of %s", gbx_json_text(run, "id"));
+        if (!is_next)
+                return remove_file(site, next, err);
+        if (renameat(site->directory, next, site->directory, place) < 0)
+                return gbx_fail_errno(err, "cannot put '%s' in place", place);
+        return gbx_sync_parent(site->directory, place, err);
+}
+
+int gbx_held_drop(struct gbx_site *site, const char *run, struct gbx_error *err) {
+        char place[PATH_SIZE], next[PATH_SIZE];
+        int r;
+
+        held_path(run, place);
+        next_path(run, next);
+        r = remove_file(site, place, err);
+        return r < 0 ? r : remove_file(site, next, err);
 }

@@ -1,10 +1,12 @@
 #include "gateway/job/job.h"
 
 #include "base/cleanup.h"
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "gateway/executor/local.h"
 #include "gateway/job/denied.h"
+#include "gateway/run/close.h"
 #include "gateway/run/decide.h"
 #include "gateway/flows/flows.h"
 #include "gateway/handover/handover.h"
@@ -41,18 +43,17 @@ static int record_end(struct gbx_transaction *transaction, const char *id, const
         return gbx_transaction_record(transaction, &(struct gbx_action){ "run.end", id, word, reasons, details }, NULL, err);
 }
 
-/* The end of a run that broke off in our own hands, with nothing in it that the log could refuse: a run that began has
- * an end whatever happens. */
-static int record_failure(struct gbx_site *site, const char *id, const struct gbx_error *cause) {
-        gbx_auto(gbx_json_freep) json_t *reasons = NULL;
-        struct gbx_error ignored = {};
+/* The end of a run that broke off in our own hands: one that was decided has an end whatever happens. The mark stays, so
+ * that the next command puts in order what is left, and ends the run if that could not be done here. */
+static void close_broken(struct gbx_site *site, struct gbx_decision *decision, const struct gbx_error *cause) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
+        struct gbx_error ignored = {}; /* the cause is what the caller reports; that it could not be recorded adds nothing */
         char text[512];
 
         gbx_text_printable(cause->message, strlen(cause->message), text, sizeof text);
-        reasons = json_pack("[s]", text);
-
-        /* The cause is what the caller reports; that it could not be recorded adds nothing. */
-        return gbx_record_system(site, &(struct gbx_action){ "run.end", id, "failed", reasons, NULL }, &ignored);
+        if (gbx_transaction_begin_system(&transaction, site, &ignored) >= 0)
+                (void)gbx_run_close(transaction, decision->id, text, &ignored);
+        decision->living = gbx_living_leave(decision->living);
 }
 
 static int record_start(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, struct gbx_error *err) {
@@ -80,29 +81,43 @@ static int record_start(struct gbx_site *site, const struct gbx_run_plan *plan, 
         return r;
 }
 
-static int execute(struct gbx_site *site, const struct gbx_run_order *order, const struct gbx_run_plan *plan, const char *id,
-                   struct gbx_execution_result *ret, struct gbx_error *err) {
-        struct gbx_execution execution;
+static int run_flows(struct gbx_site *site, const struct gbx_run_plan *plan, const char *id, struct gbx_execution *execution,
+                     struct gbx_execution_result *ret, struct gbx_error *err) {
         struct gbx_flows *flows = NULL;
-        int stopped, r = record_start(site, plan, id, err);
+        int stopped, r = gbx_flows_start(&flows, site, plan, id, err);
 
+        if (r >= 0 && flows)
+                gbx_flows_prepare(flows, execution);
+        if (r >= 0)
+                r = gbx_execute(execution, ret, err);
+        stopped = gbx_flows_stop(flows, r < 0 ? NULL : err);
+        return r >= 0 && stopped < 0 ? stopped : r; /* flows that could not be recorded: nothing of this run leaves */
+}
+
+static int cancelled(struct gbx_execution_result *ret, struct gbx_error *err) {
+        ret->sandbox = json_pack("{s:s}", "outcome", "cancelled");
+        return ret->sandbox ? 0 : gbx_fail_memory(err);
+}
+
+/* Whoever asks for the end before the job has begun gets it without a beginning. */
+static int execute(struct gbx_site *site, const struct gbx_run_order *order, const struct gbx_run_plan *plan,
+                   const struct gbx_decision *decision, struct gbx_execution_result *ret, struct gbx_error *err) {
+        gbx_auto(gbx_close_fd) int cancel = gbx_interrupt_either(order->cancel, gbx_living_asked(decision->living), err);
+        struct gbx_execution execution;
+        int r;
+
+        if (cancel < 0)
+                return cancel;
+        if (gbx_interrupt_asked(cancel))
+                return cancelled(ret, err);
+        r = record_start(site, plan, decision->id, err);
         if (r < 0)
                 return r;
-        gbx_run_plan_execution(site, plan, id, &execution);
-        execution.cancel = order->cancel;
+        gbx_run_plan_execution(site, plan, decision->id, &execution);
+        execution.cancel = cancel;
         execution.progress = plan->policy->messages.progress ? order->progress : NULL;
         execution.userdata = order->userdata;
-        r = gbx_flows_start(&flows, site, plan, id, err);
-        if (r >= 0 && flows)
-                gbx_flows_prepare(flows, &execution);
-        if (r >= 0)
-                r = gbx_execute(&execution, ret, err);
-        stopped = gbx_flows_stop(flows, r < 0 ? NULL : err);
-        if (r >= 0 && stopped < 0)
-                r = stopped; /* flows that could not be recorded: nothing of this run leaves */
-        if (r < 0)
-                (void)record_failure(site, id, err);
-        return r;
+        return run_flows(site, plan, decision->id, &execution, ret, err);
 }
 
 static int record_result(struct gbx_site *site, const char *id, const struct gbx_execution_result *result, struct gbx_run_outcome *outcome,
@@ -123,16 +138,14 @@ static int run_allowed(struct gbx_site *site, const struct gbx_run_order *order,
         int r = gbx_run_plan_load(site, decision->request, &plan, err);
 
         if (r >= 0)
-                r = execute(site, order, &plan, decision->id, &result, err);
+                r = execute(site, order, &plan, decision, &result, err);
         if (r < 0)
                 return r;
         outcome->report = make_report(&result);
         outcome->state = gbx_run_judge(&result, &plan.policy->messages, &reason);
         r = record_result(site, decision->id, &result, outcome, reason, err);
-        if (r < 0) {
-                (void)record_failure(site, decision->id, err);
+        if (r < 0)
                 return r;
-        }
         if (outcome->state != GBX_RUN_RELEASED) {
                 (void)json_array_append(outcome->reasons, reason);
                 return gbx_site_checkpoint(site, err);
@@ -154,8 +167,11 @@ int gbx_run_job(struct gbx_site *site, const struct gbx_caller *caller, const st
                 outcome.state = GBX_RUN_DENIED;
                 (void)json_array_extend(outcome.reasons, decision.reasons);
                 r = gbx_site_checkpoint(site, err);
-        } else
+        } else {
                 r = run_allowed(site, order, &decision, &outcome, err);
+                if (r < 0)
+                        close_broken(site, &decision, err);
+        }
         if (r < 0)
                 return r;
         *ret = outcome;

@@ -12,6 +12,7 @@
 #include "gateway/run/request.h"
 #include "gateway/store/authorise.h"
 #include "gateway/store/fact.h"
+#include "gateway/store/living.h"
 #include "gateway/store/objects.h"
 #include "gateway/store/transaction.h"
 #include "policy/decision_outputs.h"
@@ -287,35 +288,6 @@ static int load_current(struct gbx_site *site, const char *run, struct held *ret
         return r;
 }
 
-int gbx_outputs_review(struct gbx_site *site, const struct gbx_caller *caller, const char *run, const struct gbx_signed_statement *given,
-                       const char *reason, struct gbx_verdict *ret_verdict, struct gbx_error *err) {
-        gbx_auto(free_held) struct held held = {};
-        struct taking taking = { .site = site, .caller = caller, .run = run, .given = given, .reason = reason };
-        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
-        int r;
-
-        if (!reason || !*reason)
-                return gbx_fail(err, -EINVAL, "say why the held outputs may leave, or may not: --reason TEXT");
-        r = gbx_output_statement_parse(given->statement, given->statement_size, &taking.parsed, err);
-        if (r >= 0)
-                r = gbx_object_put(site->directory, given->statement, given->statement_size, taking.statement, err);
-        if (r >= 0)
-                r = gbx_object_put(site->directory, given->signature, given->signature_size, taking.signature, err);
-        if (r >= 0)
-                r = load_current(site, run, &held, err);
-        if (r >= 0)
-                r = take(&taking, &verdict, err);
-        if (r >= 0 && verdict.outcome == GBX_OUTCOME_RELEASE)
-                r = gbx_outputs_finish(site, run, err);
-        else if (r >= 0 && verdict.outcome == GBX_OUTCOME_REFUSE)
-                r = gbx_held_drop(site, run, err);
-        if (r < 0)
-                return r;
-        *ret_verdict = verdict;
-        verdict = (struct gbx_verdict){};
-        return 0;
-}
-
 /* --- releasing -------------------------------------------------------------------- */
 
 /* Who decided what, for the manifest. */
@@ -375,7 +347,7 @@ static int finish_once(struct gbx_site *site, const char *run, struct gbx_error 
         int r = load_current(site, run, &held, err);
 
         if (r >= 0 && held.result.table_count == 0)
-                r = gbx_fail(err, -ENOENT, "the gate could not make a table of the outputs of %s: nothing can be released", run);
+                r = gbx_fail(err, -ENODATA, "the gate could not make a table of the outputs of %s: nothing can be released", run);
         if (r >= 0)
                 r = reviews_json(site, run, &reviews, err);
         if (r >= 0)
@@ -383,7 +355,8 @@ static int finish_once(struct gbx_site *site, const char *run, struct gbx_error 
         return r < 0 ? r : release(site, &held, draft, err);
 }
 
-int gbx_outputs_finish(struct gbx_site *site, const char *run, struct gbx_error *err) {
+/* Makes the release of a run that was approved. */
+static int finish(struct gbx_site *site, const char *run, struct gbx_error *err) {
         for (unsigned n = 0; n < TRIES; n++) {
                 int r = finish_once(site, run, err);
 
@@ -391,4 +364,86 @@ int gbx_outputs_finish(struct gbx_site *site, const char *run, struct gbx_error 
                         return r < 0 ? r : gbx_held_drop(site, run, err);
         }
         return gbx_fail(err, -EAGAIN, "other releases came in between; try again: gbx service recover");
+}
+
+/* --- taking a word in, and what follows ------------------------------------------------ */
+
+/* What a verdict brings about. */
+static int follow(struct gbx_site *site, const char *run, const struct gbx_verdict *verdict, struct gbx_error *err) {
+        switch (verdict->outcome) {
+        case GBX_OUTCOME_RELEASE:
+                return finish(site, run, err);
+        case GBX_OUTCOME_REFUSE:
+                return gbx_held_drop(site, run, err);
+        default:
+                return 0;
+        }
+}
+
+/* With the run's mark in hand. */
+static int review(struct taking *taking, struct gbx_verdict *ret_verdict, struct gbx_error *err) {
+        gbx_auto(free_held) struct held held = {};
+        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+        int r = load_current(taking->site, taking->run, &held, err);
+
+        if (r >= 0)
+                r = take(taking, &verdict, err);
+        if (r >= 0)
+                r = follow(taking->site, taking->run, &verdict, err);
+        if (r < 0)
+                return r;
+        *ret_verdict = verdict;
+        verdict = (struct gbx_verdict){};
+        return 0;
+}
+
+int gbx_outputs_review(struct gbx_site *site, const struct gbx_caller *caller, const char *run, const struct gbx_signed_statement *given,
+                       const char *reason, struct gbx_verdict *ret_verdict, struct gbx_error *err) {
+        struct taking taking = { .site = site, .caller = caller, .run = run, .given = given, .reason = reason };
+        gbx_auto(gbx_living_endp) struct gbx_living *living = NULL;
+        gbx_auto(gbx_json_freep) json_t *row = NULL;
+        int r;
+
+        if (!reason || !*reason)
+                return gbx_fail(err, -EINVAL, "say why the held outputs may leave, or may not: --reason TEXT");
+        r = gbx_output_statement_parse(given->statement, given->statement_size, &taking.parsed, err);
+        if (r >= 0)
+                r = gbx_object_put(site->directory, given->statement, given->statement_size, taking.statement, err);
+        if (r >= 0)
+                r = gbx_object_put(site->directory, given->signature, given->signature_size, taking.signature, err);
+        if (r >= 0)
+                r = find_run(site, NULL, run, &row, err);
+        if (r >= 0)
+                r = gbx_living_begin(&living, site->directory, run, err);
+        if (r < 0)
+                return r;
+        r = review(&taking, ret_verdict, err);
+        if (r < 0) /* what was recorded and not finished is for the recovery */
+                living = gbx_living_leave(living);
+        return r;
+}
+
+int gbx_outputs_settle(struct gbx_site *site, const char *run, struct gbx_error *err) {
+        gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
+        gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
+        gbx_auto(gbx_json_freep) json_t *row = NULL, *word = NULL;
+        int r = gbx_transaction_begin_system(&transaction, site, err);
+
+        if (r >= 0)
+                r = find_run(site, NULL, run, &row, err);
+        if (r >= 0 && strcmp(gbx_json_text(row, "state"), "approved") == 0)
+                verdict.outcome = GBX_OUTCOME_RELEASE;
+        else if (r >= 0) {
+                r = gbx_fact_one(site, &word, err, "output_review", "run=?1 AND findings=?2", run, gbx_json_text(row, "findings"), NULL);
+                if (r != 0) /* nobody said anything */
+                        return r < 0 ? r : gbx_held_settle(site, row, err);
+                r = gbx_outputs_decide(site, row, gbx_time_now(), &verdict, err);
+                if (r >= 0)
+                        r = record_verdict(transaction, run, &verdict, err);
+        }
+        if (r >= 0)
+                r = gbx_transaction_commit(&transaction, err);
+        if (r >= 0)
+                r = gbx_held_settle(site, row, err);
+        return r < 0 ? r : follow(site, run, &verdict, err);
 }

@@ -40,8 +40,10 @@ int gbx_outputs_statement(struct gbx_site *site, const struct gbx_caller *caller
 int gbx_outputs_review(struct gbx_site *site, const struct gbx_caller *caller, const char *run, const struct gbx_signed_statement *given,
                        const char *reason, struct gbx_verdict *ret_verdict, struct gbx_error *err);
 
-/* Makes the release of a run that was approved and not yet released: an earlier attempt died in between. */
-int gbx_outputs_finish(struct gbx_site *site, const char *run, struct gbx_error *err);
+/* Does what all words so far come to, where whoever was at it died in between: records it, makes the release of a run that
+ * was approved, puts the file of what is held in its place. Who calls has the run's mark (store/living.h). -ENOENT: nothing
+ * is held; -ENODATA: the gate could not make a table, so that nothing can ever be released. */
+int gbx_outputs_settle(struct gbx_site *site, const char *run, struct gbx_error *err);
 
 /* Decides again from the facts, as they are in `site`, at a time: for replay. `row` is the run's. */
 int gbx_outputs_decide(struct gbx_site *site, const json_t *row, int64_t time, struct gbx_verdict *ret, struct gbx_error *err);

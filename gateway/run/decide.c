@@ -98,6 +98,8 @@ int gbx_decide_and_record(struct gbx_site *site, const struct gbx_caller *caller
                 r = decide(site, order, &json, &verdict, err);
         if (r >= 0)
                 r = next_id(site, id, err);
+        if (r >= 0 && verdict.outcome == GBX_OUTCOME_ALLOWED)
+                r = gbx_living_begin(&decision.living, site->directory, id, err);
         if (r >= 0)
                 r = record_verdict(transaction, id, json, &verdict, &decision, err);
         if (r < 0)
@@ -108,6 +110,7 @@ int gbx_decide_and_record(struct gbx_site *site, const struct gbx_caller *caller
 }
 
 void gbx_decision_free(struct gbx_decision *decision) {
+        decision->living = gbx_living_end(decision->living);
         json_decref(decision->reasons);
         decision->reasons = NULL;
 }

@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "base/error.h"
 #include "gateway/run/order.h"
+#include "gateway/store/living.h"
 #include "gateway/store/transaction.h"
 #include "policy/decision.h"
 
@@ -20,6 +21,7 @@ struct gbx_decision {
         json_t *reasons; /* array of texts "code: sentence" */
         char request[GBX_SHA256_TEXT_SIZE];
         uint64_t entry; /* of the log */
+        struct gbx_living *living; /* if it is allowed: the run's mark, made before the entry, so that nobody takes it for dead */
 };
 
 /* What would be decided now; nothing is recorded. `ret_verdict` is freed with gbx_verdict_free. */

@@ -12,6 +12,12 @@ const struct gbx_run_transition gbx_run_transitions[] = {
         { "run.end", "failed", "running", "failed" },
         { "run.end", "limit", "running", "limit" },
         { "run.end", "cancelled", "running", "cancelled" },
+        /* before it could begin */
+        { "run.end", "failed", "allowed", "failed" },
+        { "run.end", "cancelled", "allowed", "cancelled" },
+        /* somebody asks for its end; whoever executes it does that */
+        { "run.cancel", NULL, "allowed", "allowed" },
+        { "run.cancel", NULL, "running", "running" },
         { "gate.check", "release", "checking", "release" },
         { "gate.check", "hold", "checking", "hold" },
         { "gate.check", "refuse", "checking", "refuse" },
@@ -28,6 +34,11 @@ const struct gbx_run_transition gbx_run_transitions[] = {
         { "release.reject", NULL, "approved", "rejected" },
         { "release.create", NULL, "release", "released" },
         { "release.create", NULL, "approved", "released" },
+        /* it had ended well, and what should have followed was interrupted */
+        { "service.recover", NULL, "checking", "failed" },
+        { "service.recover", NULL, "hold", "failed" },
+        { "service.recover", NULL, "release", "failed" },
+        { "service.recover", NULL, "approved", "failed" },
 };
 const size_t gbx_run_transition_count = gbx_array_size(gbx_run_transitions);
 

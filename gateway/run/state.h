@@ -11,6 +11,9 @@
  *   hold      the gate keeps it back      held      kept for reviewers
  *   release   the gate lets it go         approved, rejected: by reviewers
  *   released  handed over
+ *
+ * A run that lost the process that executed it is failed, unless it can be finished
+ * (gateway/job/recover.h).
  */
 #pragma once
 

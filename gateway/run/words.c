@@ -14,6 +14,7 @@ static const struct {
         [GBX_WORD_NONE] = { NOBODY, NULL, "done", false, false },
         [GBX_WORD_FAILED] = { NOBODY, NULL, "the program failed", false, false },
         [GBX_WORD_CANCELLED] = { NOBODY, NULL, "cancelled", false, false },
+        [GBX_WORD_INTERRUPTED] = { NOBODY, NULL, "interrupted", false, false },
 
         [GBX_WORD_SYNTAX_ERROR] = { HOST, "syntax-error", "the script does not compile", false, true },
         [GBX_WORD_RUNTIME_ERROR] = { HOST, "runtime-error", "an error that the script did not catch", false, true },

@@ -18,6 +18,7 @@ enum gbx_word {
         GBX_WORD_NONE, /* ran to its end */
         GBX_WORD_FAILED,
         GBX_WORD_CANCELLED, /* by who asked for the run, or whoever may */
+        GBX_WORD_INTERRUPTED, /* the process that executed the run died, or could not go on */
         /* rules of the Lua host (docs/lua.md) */
         GBX_WORD_SYNTAX_ERROR,
         GBX_WORD_RUNTIME_ERROR,

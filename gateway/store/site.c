@@ -8,6 +8,7 @@
 #include "gateway/log/writer/log.h"
 #include "gateway/store/keys.h"
 #include "gateway/store/keys_rotate.h"
+#include "gateway/store/living.h"
 #include "gateway/store/site_lock.h"
 #include "gateway/store/transaction.h"
 #include "gateway/store/view.h"
@@ -20,7 +21,7 @@
 
 enum { CONFIG_LIMIT = 64 * 1024 };
 
-static const char *const folders[] = { "keys", "log", "objects", "data", "releases", "held" };
+static const char *const folders[] = { "keys", "log", "objects", "data", "releases", "held", "runs" };
 
 /* --- opening ------------------------------------------------------------------- */
 
@@ -83,6 +84,8 @@ static int open_site(struct gbx_site **ret, const char *path, bool with_view, st
         if (site->directory < 0)
                 return gbx_context(err, site->directory, "no site (name it with --site DIR or GBX_SITE, make one with gbx init)");
         r = open_parts(site, err);
+        if (r >= 0)
+                (void)gbx_living_process(&site->living, site->directory, NULL);
         if (r >= 0 && with_view)
                 r = open_view(site, err);
         if (r < 0)
@@ -117,6 +120,7 @@ struct gbx_site *gbx_site_close(struct gbx_site *site) {
         (void)sqlite3_close(site->view);
         (void)sqlite3_close(site->writer);
         site->log = gbx_log_free(site->log);
+        site->living = gbx_living_end(site->living);
         gbx_close_fd(&site->lock);
         gbx_close_fd(&site->directory);
         (void)pthread_mutex_destroy(&site->mutex);

@@ -9,6 +9,7 @@
  *   releases/        what left the gate, encrypted to its recipient
  *   held/            outputs held for review, encrypted to the site
  *   view.db          SQLite view of the log; can be deleted and rebuilt
+ *   runs/            marks of who is at work (living.h)
  *   lock             serialises decide → append → apply between processes
  */
 #pragma once
@@ -22,6 +23,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct gbx_living;
 struct gbx_log;
 
 struct gbx_site {
@@ -39,6 +41,7 @@ struct gbx_site {
         uint8_t seal_key[GBX_SHA256_SIZE]; /* seal.h */
         pthread_mutex_t mutex;             /* threads exclude each other, as the file `lock` does processes */
         int lock;
+        struct gbx_living *living; /* this process's mark; NULL: none could be made, as on a medium for reading alone */
 };
 
 /* Makes a site in an empty or missing directory: keys, log with a first entry and checkpoint, view.

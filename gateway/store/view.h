@@ -18,6 +18,9 @@
 #include <stdarg.h>
 #include <stdint.h>
 
+/* The condition of a row of the table run that somebody is at work on, or was when he died: it will have another state. */
+#define GBX_VIEW_RUN_OPEN "state IN ('allowed','running','hold','release','approved') OR (state='ended' AND outcome='done')"
+
 /* Names of the tables that the view is made of, ended by NULL. */
 extern const char *const gbx_view_tables[];
 

@@ -7,10 +7,12 @@
  */
 #include "gateway/store/view_effects.h"
 
+#include "gateway/store/view.h"
+
 #include <stddef.h>
 
 /* Of the tables and of what the effects below make of an entry: with another one the view is made anew from the log. */
-const int gbx_view_version = 5;
+const int gbx_view_version = 6;
 
 const char gbx_view_schema[] =
         "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
@@ -31,6 +33,8 @@ const char gbx_view_schema[] =
         " policy TEXT, request TEXT, state TEXT, outcome TEXT, denied INTEGER, cpu_ms INTEGER, wall_ms INTEGER,"
         " memory_bytes INTEGER, output TEXT, findings TEXT, sealed TEXT, seq INTEGER, state_seq INTEGER) WITHOUT ROWID;"
         "CREATE INDEX run_seq ON run(seq);"
+        /* Runs that somebody is at work on, or was: GBX_VIEW_RUN_OPEN asks for them. */
+        "CREATE INDEX run_open ON run(id) WHERE " GBX_VIEW_RUN_OPEN ";"
         "CREATE TABLE output_review(seq INTEGER PRIMARY KEY, run TEXT, reviewer TEXT, decision TEXT, output TEXT, findings TEXT,"
         " policy TEXT, statement TEXT, signature TEXT, ssh_key TEXT, time TEXT);"
         "CREATE TABLE release(id TEXT PRIMARY KEY, run TEXT, recipient TEXT, state TEXT, outputs TEXT,"
@@ -127,7 +131,8 @@ const struct gbx_view_effect gbx_view_effects[] = {
         { "breaker.close", "UPDATE breaker SET state='closed', time=" TIME ", actor=" ACTOR ", seq=:seq WHERE kind=" D("kind") " AND name=" OBJECT },
         { "flow.closed", "INSERT INTO flow SELECT :seq,id,requester,purpose,datasets,substr(json_extract(:e, '$.time'),1,10)," D("rule")
                          "," D("destination") "," OUTCOME "," D("sent") "," D("received") " FROM run WHERE id=" OBJECT },
-        { "gate.check", "UPDATE run SET state=" OUTCOME ", state_seq=:seq, output=" D("output") ", findings=" D("findings") " WHERE id=" OBJECT },
+        { "gate.check", "UPDATE run SET state=" OUTCOME ", state_seq=:seq, output=" D("output") ", findings=" D("findings")
+                        ", sealed=" D("sealed") " WHERE id=" OBJECT },
         { "gate.hold", "UPDATE run SET " NEW_STATE("held") ", sealed=" D("sealed") " WHERE id=" OBJECT },
         { "output.review", "INSERT INTO output_review VALUES(:seq," OBJECT "," ACTOR "," D("decision") "," D("output") "," D("findings")
                            "," D("policy") "," D("statement") "," D("signature") "," D("ssh_key") "," TIME ")" },
@@ -136,6 +141,7 @@ const struct gbx_view_effect gbx_view_effects[] = {
         { "release.create", "INSERT INTO release VALUES(" OBJECT "," D("run") "," D("recipient") ",'released'," D("outputs")
                             "," D("mark") "," D("family") "," D("provenance") "," D("record") ",0,:seq);"
                             "UPDATE run SET " NEW_STATE("released") " WHERE id=" D("run") ";" COUNT("release") },
+        { "service.recover", "UPDATE run SET " NEW_STATE("failed") ", outcome='failed' WHERE id=" OBJECT },
         { "heartbeat", COUNT("heartbeat") },
         { "release.fetch", "UPDATE release SET fetched=fetched+1 WHERE id=" OBJECT },
         {},

@@ -169,6 +169,8 @@ const struct gbx_age_facts *gbx_age_file_facts(const struct gbx_age_file *file);
 /* Chunk `index` alone, into `ret_data` with room for GBX_AGE_CHUNK_SIZE bytes. -ERANGE beyond the last. */
 int gbx_age_file_read(struct gbx_age_file *file, uint64_t index, uint8_t *ret_data, size_t *ret_size,
                       struct gbx_error *err);
+/* Once `fd` can be read, decrypting as a whole ends with -ECANCELED between two spans of chunks; 0: it cannot be. */
+void gbx_age_file_cancel(struct gbx_age_file *file, int fd);
 /* All of it to the regular file `out_fd` from its offset 0, on `threads` threads (0: one for each CPU).
  * `out_fd` is emptied on failure. */
 int gbx_age_file_decrypt(struct gbx_age_file *file, int out_fd, unsigned threads, struct gbx_error *err);

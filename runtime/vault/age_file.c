@@ -1,6 +1,7 @@
 /* Whole regular files: any chunk alone, and all of them on all cores (age_threads.h). */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "runtime/vault/age_internal.h"
 #include "runtime/vault/age_threads.h"
 
@@ -10,6 +11,7 @@
 
 struct gbx_age_file {
         int fd;
+        int cancel; /* once it can be read, decrypting ends; 0: it cannot be */
         struct gbx_age_facts facts;
         struct gbx_age_file_key file_key;
         uint8_t nonce[GBX_AGE_NONCE_SIZE];
@@ -241,8 +243,11 @@ static int decrypt_span(void *context, struct gbx_age_worker *worker, uint64_t f
                         struct gbx_error *err) {
         const struct transfer *transfer = context;
         const struct gbx_age_facts *facts = &transfer->file->facts;
-        int r = read_at(transfer->in_fd, worker->sealed, span_size(facts, first, count, GBX_AGE_TAG_SIZE),
-                        payload_offset(facts) + first * GBX_AGE_SEALED_CHUNK_SIZE, err);
+        int r = gbx_interrupt_asked(transfer->file->cancel) ? gbx_fail(err, -ECANCELED, "decrypting was cancelled") : 0;
+
+        if (r == 0)
+                r = read_at(transfer->in_fd, worker->sealed, span_size(facts, first, count, GBX_AGE_TAG_SIZE),
+                            payload_offset(facts) + first * GBX_AGE_SEALED_CHUNK_SIZE, err);
 
         for (size_t i = 0; i < count && r == 0; i++)
                 r = open_chunk(transfer->file, worker->cipher, first + i,
@@ -273,6 +278,8 @@ static int encrypt_span(void *context, struct gbx_age_worker *worker, uint64_t f
         return write_at(transfer->out_fd, worker->sealed, span_size(facts, first, count, GBX_AGE_TAG_SIZE),
                         payload_offset(facts) + first * GBX_AGE_SEALED_CHUNK_SIZE, err);
 }
+
+void gbx_age_file_cancel(struct gbx_age_file *file, int fd) { file->cancel = fd; }
 
 int gbx_age_file_decrypt(struct gbx_age_file *file, int out_fd, unsigned threads, struct gbx_error *err) {
         struct transfer transfer = { .file = file, .in_fd = file->fd, .out_fd = out_fd };

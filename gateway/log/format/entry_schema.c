@@ -106,7 +106,7 @@ static const struct gbx_entry_action actions[] = {
         { "gate.check", "the gate checked the outputs of a run",
           FIELDS({ "output", DIGEST, MAY }, { "findings", DIGEST, MAY }, { "tables", COUNT, MAY }, { "opaque", COUNT, MAY },
                  { "declared_counts", BOOLEAN, MAY }, { "withdrawn", BOOLEAN, MAY }, { "recipient", NAME, MAY }, { "grade", NAME, MAY },
-                 { "rows", COUNT, MAY }, { "bytes", COUNT, MAY }, { "rules", LIST, MAY }) },
+                 { "rows", COUNT, MAY }, { "bytes", COUNT, MAY }, { "rules", LIST, MAY }, { "sealed", DIGEST, MAY }) },
         { "gate.hold", "outputs are held for reviewers",
           FIELDS({ "output", DIGEST, MAY }, { "findings", DIGEST, MAY }, { "sealed", DIGEST, MAY }) },
         { "output.read", "a reviewer was shown held outputs; the object is the run", FIELDS({ "output", DIGEST, MAY }) },
