@@ -284,7 +284,8 @@ static void test_tampering(void **state) {
         gbx_sha256(certificate.data, certificate.size, digest);
         assert_int_equal(gbx_certificate_check(certificate.data, certificate.size, digest, NULL, NULL), 0);
         for (size_t i = 0; i < certificate.size; i++) {
-                uint8_t saved = certificate.data[i], other = saved >= '0' && saved <= '9' ? (uint8_t)('0' + (saved - '0' + 1) % 10) : (uint8_t)(saved ^ 1);
+                const int read = certificate.data[i];
+                const uint8_t saved = (uint8_t)read, other = (uint8_t)(read >= '0' && read <= '9' ? '0' + (read - '0' + 1) % 10 : read ^ 1);
                 char *moves = strstr((char *)certificate.data, "\"witnesses\"");
 
                 certificate.data[i] = other;
