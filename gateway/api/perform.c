@@ -177,6 +177,22 @@ static void unpack(json_t *object, const struct gbx_column *column) {
                 (void)json_object_set_new(object, column->name, inner);
 }
 
+/* Whether a part shows a member: as its own, in its sentence ("{member}"), or as what it depends on. */
+static bool part_shows(const struct gbx_part *part, const char *name) {
+        const char *when = part->when && part->when[0] == '!' ? part->when + 1 : part->when;
+        const char *place = part->text;
+        size_t length = strlen(name);
+
+        if ((part->member && strcmp(part->member, name) == 0) || (when && strcmp(when, name) == 0))
+                return true;
+        while (place && (place = strchr(place, '{'))) {
+                place++;
+                if (strncmp(place, name, length) == 0 && place[length] == '}')
+                        return true;
+        }
+        return false;
+}
+
 static void project(json_t *object, const struct gbx_operation *operation, const struct gbx_column *columns, bool whole, unsigned roles) {
         const char *name;
         json_t *value;
@@ -189,7 +205,7 @@ static void project(json_t *object, const struct gbx_operation *operation, const
                         if (strcmp(c->name, name) == 0 && (c->roles == 0 || (c->roles & roles)))
                                 declared = true;
                 for (const struct gbx_part *p = operation->answer; whole && p && p->kind; p++)
-                        declared |= p->member && strcmp(p->member, name) == 0;
+                        declared |= part_shows(p, name);
                 if (!declared)
                         (void)json_object_del(object, name);
         }
