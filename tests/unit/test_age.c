@@ -289,6 +289,31 @@ static void chunks_stay_in_order(void **state) {
         assert_int_equal(gbx_age_file_open(&file, fd, keys->as_a, NULL, NULL), -EBADMSG);
 }
 
+/* Who wants no more of it is heard between spans, and what was decrypted so far is gone. */
+static void decrypting_can_be_cancelled(void **state) {
+        struct keys *keys = *state;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer plain = {}, sealed = {};
+        gbx_auto(gbx_close_fd) int fd = -1, out = memory_file("", 0);
+        struct gbx_age_file *file = NULL;
+        struct gbx_buffer nothing = {};
+        int cancel[2];
+
+        fill(&plain, 4UL * GBX_AGE_CHUNK_SIZE);
+        assert_int_equal(gbx_age_encrypt_buffer(plain.data, plain.size, keys->to_a, &sealed, NULL), 0);
+        fd = memory_file(sealed.data, sealed.size);
+        assert_int_equal(pipe(cancel), 0);
+        assert_int_equal(gbx_age_file_open(&file, fd, keys->as_a, NULL, NULL), 0);
+        gbx_age_file_cancel(file, cancel[0]);
+        assert_int_equal(gbx_age_file_decrypt(file, out, 2, NULL), 0); /* nobody asks */
+        expect_content(out, &plain);
+        assert_int_equal(write(cancel[1], "x", 1), 1);
+        assert_int_equal(gbx_age_file_decrypt(file, out, 2, NULL), -ECANCELED);
+        expect_content(out, &nothing);
+        gbx_age_file_free(file);
+        (void)close(cancel[0]);
+        (void)close(cancel[1]);
+}
+
 static void headers_have_bounds(void **state) {
         struct keys *keys = *state;
         struct gbx_age_recipient many[GBX_AGE_MAX_STANZAS + 1];
@@ -372,6 +397,7 @@ int main(void) {
                 cmocka_unit_test(whole_files_on_many_threads),
                 cmocka_unit_test(small_file_is_not_malleable),
                 cmocka_unit_test(chunks_stay_in_order),
+                cmocka_unit_test(decrypting_can_be_cancelled),
                 cmocka_unit_test(headers_have_bounds),
                 cmocka_unit_test(passphrase_files_are_refused_clearly),
                 cmocka_unit_test(rewrapping_keeps_the_payload),
