@@ -32,14 +32,14 @@ struct gbx_error {
         char message[1024]; /* NUL-terminated UTF-8, no newline at its end */
 };
 
-/* Exit codes of every program of Glovebox. */
+/* Exit codes of every program of Glovebox (docs/command-line.md). */
 enum gbx_exit {
         GBX_EXIT_DONE = 0,
-        GBX_EXIT_FAILED = 1,
-        GBX_EXIT_USAGE = 2,
+        GBX_EXIT_FAILED = 1, /* what was asked for is not there, or did not work */
+        GBX_EXIT_USAGE = 2,  /* what was typed or handed in is wrong; a file that was named cannot be read */
         GBX_EXIT_DENIED = 3,
         GBX_EXIT_HELD = 4,
-        GBX_EXIT_INTEGRITY = 5,
+        GBX_EXIT_INTEGRITY = 5, /* somebody else's key, other bytes than recorded */
         GBX_EXIT_LIMIT = 6,
 };
 

@@ -33,7 +33,8 @@ int gbx_api_log_find(struct gbx_session *session, const json_t *request, struct 
         return 0;
 }
 
-int gbx_api_log_open(struct gbx_session *session, const json_t *request, const char *action, struct gbx_api_log *ret, struct gbx_error *err) {
+int gbx_api_log_open(struct gbx_session *session, const json_t *request, const char *action, struct gbx_api_log *ret,
+                     struct gbx_error *err) {
         struct gbx_api_log log = {};
         int r = gbx_api_log_find(session, request, &log, err);
 

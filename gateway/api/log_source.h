@@ -16,7 +16,8 @@ int gbx_api_log_find(struct gbx_session *session, const json_t *request, struct 
 void gbx_api_log_free(struct gbx_api_log *log);
 
 /* The same, and asks the site for the right, where the log is one's own. */
-int gbx_api_log_open(struct gbx_session *session, const json_t *request, const char *action, struct gbx_api_log *ret, struct gbx_error *err);
+int gbx_api_log_open(struct gbx_session *session, const json_t *request, const char *action, struct gbx_api_log *ret,
+                     struct gbx_error *err);
 
 /* The key to verify with: the field `vkey`, else the site's. The key of a log is not taken from the log itself. */
 int gbx_api_log_verifier(struct gbx_session *session, const json_t *request, struct gbx_note_verifier *ret, struct gbx_error *err);

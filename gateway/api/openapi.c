@@ -63,13 +63,16 @@ static json_t *request_schema(const struct gbx_operation *operation, bool files)
                 if (f->required)
                         (void)json_array_append_new(required, json_string(f->name));
         }
-        return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties, "required", required, "additionalProperties", 0);
+        return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties, "required", required, "additionalProperties",
+                         0);
 }
 
 static json_t *column_schema(const struct gbx_column *column) {
         static const char *const types[] = {
-                [GBX_COLUMN_TEXT] = "string",     [GBX_COLUMN_NUMBER] = "number", [GBX_COLUMN_DIGEST] = "string", [GBX_COLUMN_TIME] = "string",
-                [GBX_COLUMN_BOOLEAN] = "boolean", [GBX_COLUMN_LIST] = "array",    [GBX_COLUMN_LINES] = "array",   [GBX_COLUMN_OBJECT] = "object",
+                [GBX_COLUMN_TEXT] = "string",     [GBX_COLUMN_NUMBER] = "number", [GBX_COLUMN_DIGEST] = "string",
+                [GBX_COLUMN_TIME] = "string",
+                [GBX_COLUMN_BOOLEAN] = "boolean", [GBX_COLUMN_LIST] = "array",    [GBX_COLUMN_LINES] = "array",
+                  [GBX_COLUMN_OBJECT] = "object",
         };
         gbx_auto(gbx_buffer_free) struct gbx_buffer roles = {};
         json_t *schema = json_pack("{s:[s, s]}", "type", types[column->kind], "null");
@@ -123,7 +126,8 @@ static json_t *answer_schema(const struct gbx_operation *operation) {
         properties = json_object();
         for (const struct gbx_part *p = operation->answer; p && p->kind; p++) {
                 if (p->member && !json_object_get(properties, p->member))
-                        (void)json_object_set_new(properties, p->member, p->kind == GBX_PART_LINES && !p->text ? json_object() : part_schema(p));
+                        (void)json_object_set_new(properties, p->member,
+                                                  p->kind == GBX_PART_LINES && !p->text ? json_object() : part_schema(p));
                 if (p->kind == GBX_PART_FIELDS && !p->member)
                         add_columns(properties, p->columns);
         }
@@ -156,7 +160,8 @@ static json_t *body(const struct gbx_operation *operation) {
                 needed |= is_sent(f) && f->required;
         }
         if (!files)
-                return json_pack("{s:b, s:o}", "required", needed, "content", content("application/json", request_schema(operation, false)));
+                return json_pack("{s:b, s:o}", "required", needed, "content", content("application/json", request_schema(operation,
+                                                                                                                         false)));
         parts = request_schema(operation, true);
         (void)json_object_set_new(json_object_get(parts, "properties"), "request", request_schema(operation, false));
         return json_pack("{s:b, s:o}", "required", needed, "content", content("multipart/form-data", parts));
@@ -196,7 +201,8 @@ static int add_path(void *context, const struct gbx_operation *operation) {
         char path[GBX_OPERATION_NAME_SIZE + 8], name[GBX_OPERATION_NAME_SIZE];
         json_t *post;
 
-        (void)snprintf(path, sizeof path, "/v1/%s%s%s", operation->noun, operation->verb ? "/" : "", operation->verb ? operation->verb : "");
+        (void)snprintf(path, sizeof path, "/v1/%s%s%s", operation->noun, operation->verb ? "/" : "",
+                       operation->verb ? operation->verb : "");
         post = json_pack("{s:s, s:[s], s:s, s:s*, s:s, s:s, s:o*, s:o, s:o}", "operationId", gbx_operation_name(operation, name), "tags",
                          operation->noun, "summary", operation->summary, "description", operation->details, "x-glovebox-action",
                          operation->action, "x-glovebox-kind", kinds[operation->kind], "x-glovebox-rights", rights(operation->action),
@@ -206,18 +212,21 @@ static int add_path(void *context, const struct gbx_operation *operation) {
 
 int gbx_api_openapi(json_t **ret, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *paths = json_object(), *errors = json_object();
-        json_t *error = json_pack("{s:s, s:[s, s], s:{s:{s:s}, s:{s:s, s:i, s:i}, s:{s:s, s:{s:s}}}}", "type", "object", "required", "error",
+        json_t *error = json_pack("{s:s, s:[s, s], s:{s:{s:s}, s:{s:s, s:i, s:i}, s:{s:s, s:{s:s}}}}", "type", "object", "required",
+                                  "error",
                                   "exit", "properties", "error", "type", "string", "exit", "type", "integer", "minimum", 1, "maximum", 6,
                                   "problems", "type", "array", "items", "type", "object");
 
         for (size_t i = 0; i < gbx_array_size(failures); i++)
                 (void)json_object_set_new(errors, failures[i].name,
-                                          json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", failures[i].says, "content", "application/json",
+                                          json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", failures[i].says, "content",
+                                                    "application/json",
                                                     "schema", "$ref", "#/components/schemas/Error"));
         if (gbx_operation_each(add_path, paths) < 0)
                 return gbx_fail_memory(err);
         *ret = json_pack("{s:s, s:{s:s, s:s, s:s}, s:O, s:{s:{s:o}, s:O}}", "openapi", "3.1.0", "info", "title", "Glovebox", "version", "1",
-                         "description", "Data usable, never visible. One operation a verb of the command line.", "paths", paths, "components",
+                         "description", "Data usable, never visible. One operation a verb of the command line.", "paths", paths,
+                         "components",
                          "schemas", "Error", error, "responses", errors);
         return *ret ? 0 : gbx_fail_memory(err);
 }

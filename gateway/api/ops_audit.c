@@ -23,7 +23,8 @@ enum { LIST_LIMIT = 1000 };
 /* --- entries ---------------------------------------------------------------------- */
 
 /* Walks the log: of a site all of it, of a copy what its checkpoint covers. */
-static int each_entry(struct gbx_session *session, const struct gbx_api_log *log, gbx_log_visit *visit, void *context, struct gbx_error *err) {
+static int each_entry(struct gbx_session *session, const struct gbx_api_log *log, gbx_log_visit *visit, void *context,
+                      struct gbx_error *err) {
         gbx_auto(gbx_tree_freep) struct gbx_tree *tree = NULL;
         int r;
 
@@ -74,7 +75,8 @@ static int list_entry(void *context, uint64_t index, const void *data, size_t si
         return json_array_append_new(listing->rows, entry) < 0 ? gbx_fail_memory(err) : 0;
 }
 
-static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                      struct gbx_error *err) {
         gbx_auto(gbx_api_log_free) struct gbx_api_log log = {};
         gbx_auto(gbx_json_freep) json_t *rows = json_array();
         const json_t *limit = json_object_get(request, "limit");
@@ -203,7 +205,8 @@ static int record(struct gbx_session *session, const struct gbx_api_log *log, co
         if (report->against.size > 0)
                 (void)json_object_set_new(details, "against", json_integer((json_int_t)report->against.size));
         return gbx_record(session->site, session->caller, "audit verify",
-                          &(struct gbx_action){ "audit.verify", session->site->origin, result == 0 ? "done" : "failed", NULL, details }, err);
+                          &(struct gbx_action){ "audit.verify", session->site->origin, result == 0 ? "done" : "failed", NULL, details },
+                          err);
 }
 
 static int verify(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, const struct gbx_api_log *log, json_t *notes,
@@ -404,7 +407,8 @@ const struct gbx_operation gbx_operations_audit[] = {
           .fields = (const struct gbx_field[]){
                   { .name = "entry", .type = GBX_FIELD_INTEGER, .value = "ENTRY", .required = true, .positional = true },
                   GBX_LOG_FIELD,
-                  { .name = "out", .value = "FILE", .help = "where to (default: entry-N.tlog-proof; - for standard output)", .client = true },
+                  { .name = "out", .value = "FILE", .help = "where to (default: entry-N.tlog-proof; - for standard output)",
+                    .client = true },
                   {} },
           .answer = (const struct gbx_part[]){
                   { .kind = GBX_PART_BYTES, .member = "proof", .text = "entry-{entry}.tlog-proof" },
@@ -416,7 +420,8 @@ const struct gbx_operation gbx_operations_audit[] = {
           .fields = (const struct gbx_field[]){
                   { .name = "proof", .type = GBX_FIELD_DOCUMENT, .value = "FILE", .required = true, .positional = true },
                   GBX_VKEY_FIELD, GBX_ORIGIN_FIELD,
-                  { .name = "entry", .type = GBX_FIELD_FILE, .value = "FILE", .help = "the entry (default: the one that the proof carries)" },
+                  { .name = "entry", .type = GBX_FIELD_FILE, .value = "FILE",
+                    .help = "the entry (default: the one that the proof carries)" },
                   GBX_WITNESS_FIELD, {} },
           .answer = (const struct gbx_part[]){
                   { .kind = GBX_PART_LINE, .text = "verified: entry {index} of {origin}, under the signed checkpoint over {size} entries" },

@@ -40,7 +40,8 @@ static int perform_prepare(struct gbx_session *session, const json_t *request, s
         return r;
 }
 
-static int perform_add(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_add(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                       struct gbx_error *err) {
         const json_t *text = json_object_get(request, "signature");
         const struct gbx_bytes signature = { json_string_value(text), json_string_length(text) };
         int r;
@@ -118,14 +119,16 @@ static int leave_out(struct gbx_session *session, json_t *rows, struct gbx_error
         return r;
 }
 
-static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                      struct gbx_error *err) {
         int r = gbx_view_query(session->site->view, ret_answer, err, "SELECT * FROM dataset ORDER BY name, version", NULL);
 
         (void)request, (void)sink;
         return r < 0 ? r : leave_out(session, *ret_answer, err);
 }
 
-static int perform_show(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_show(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                        struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *rows = NULL;
         const char *name = gbx_json_text(request, "name");
         int r = gbx_view_query(session->site->view, &rows, err, "SELECT * FROM dataset WHERE name=?1 ORDER BY version", name, NULL);
@@ -140,7 +143,8 @@ static int perform_show(struct gbx_session *session, const json_t *request, stru
         return r;
 }
 
-static int perform_usage(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_usage(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                         struct gbx_error *err) {
         int r = gbx_data_usage(session->site, session->caller, gbx_json_text(request, "name"), ret_answer, err);
 
         (void)sink;
@@ -158,7 +162,8 @@ static int perform_usage(struct gbx_session *session, const json_t *request, str
 static int perform_transfer_statement(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
                                       struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer text = {};
-        int r = gbx_transfer_statement(session->site, session->caller, gbx_json_text(request, "name"), gbx_json_text(request, "to"), &text, err);
+        int r = gbx_transfer_statement(session->site, session->caller, gbx_json_text(request, "name"), gbx_json_text(request, "to"), &text,
+                                       err);
 
         (void)sink;
         if (r >= 0)
@@ -171,7 +176,8 @@ static int perform_transfer(struct gbx_session *session, const json_t *request, 
         const json_t *statement = json_object_get(request, "statement"), *from = json_object_get(request, "from"),
                      *to = json_object_get(request, "to");
         const struct gbx_transfer_signatures signed_by = { json_string_value(statement),  json_string_value(from),  json_string_value(to),
-                                                           json_string_length(statement), json_string_length(from), json_string_length(to) };
+                                                           json_string_length(statement), json_string_length(from),
+                                                           json_string_length(to) };
 
         (void)sink, (void)ret_answer;
         return gbx_transfer_dataset(session->site, session->caller, &signed_by, err);
@@ -238,7 +244,8 @@ static const struct gbx_column usage_columns[] = {
 #define PREPARE_FIELDS(client_, required_)                                                                                     \
         { .name = "name", .type = GBX_FIELD_NAME, .value = "NAME", .required = required_, .positional = true, .client = client_ }, \
         { .name = "file", .type = GBX_FIELD_FILE, .value = "FILE", .required = required_, .positional = true, .client = client_ }, \
-        { .name = "owner", .type = GBX_FIELD_NAME, .value = "NAME", .help = "whose data it is", .required = required_, .client = client_ }, \
+        { .name = "owner", .type = GBX_FIELD_NAME, .value = "NAME", .help = "whose data it is", .required = required_, \
+          .client = client_ }, \
         { .name = "schema", .type = GBX_FIELD_DOCUMENT, .value = "FILE",                                                       \
           .help = "columns, types and classes (docs/policy-reference.md)", .required = required_, .client = client_ }
 

@@ -27,7 +27,8 @@ static int record_replay(struct gbx_session *session, const char *run, uint64_t 
                                                              (json_int_t)divergences, "run", run);
 
         return gbx_record(session->site, session->caller, "audit replay",
-                          &(struct gbx_action){ "audit.replay", session->site->origin, divergences ? "failed" : "done", NULL, details }, err);
+                          &(struct gbx_action){ "audit.replay", session->site->origin, divergences ? "failed" : "done", NULL, details },
+                          err);
 }
 
 static int replay_run(struct gbx_session *session, const char *run, json_t **ret_answer, struct gbx_error *err) {
@@ -39,7 +40,8 @@ static int replay_run(struct gbx_session *session, const char *run, json_t **ret
         r = record_replay(session, run, 1, (uint64_t)differs, err);
         if (r < 0)
                 return r;
-        *ret_answer = json_pack("{s:s, s:b, s:b, s:s, s:s}", "run", run, "equal", !differs, "unequal", differs, "recorded", recorded, "found",
+        *ret_answer = json_pack("{s:s, s:b, s:b, s:s, s:s}", "run", run, "equal", !differs, "unequal", differs, "recorded", recorded,
+                                "found",
                                 found);
         return differs ? GBX_EXIT_INTEGRITY : GBX_EXIT_DONE;
 }
@@ -142,7 +144,8 @@ static int perform_witness(struct gbx_session *session, const json_t *request, s
                 return gbx_fail_memory(err);
         r = find_policy(session, request, policy, err);
         if (r == 1)
-                return gbx_fail(err, -ENOENT, "the site has no witnesses; name them in %s/witness-policy (tlog-policy)", session->site_path);
+                return gbx_fail(err, -ENOENT, "the site has no witnesses; name them in %s/witness-policy (tlog-policy)",
+                                session->site_path);
         if (r >= 0)
                 r = gbx_log_checkpoint(log, NULL, err);
         if (r >= 0)
@@ -198,7 +201,8 @@ static int anchor_once(struct gbx_session *session, const json_t *request, json_
         if (r == 0)
                 r = newest_checkpoint(site->log, &checkpoint, err);
         if (r == 0)
-                r = gbx_anchor_submit(gbx_json_text(request, "url"), gbx_json_text(request, "from"), &checkpoint, ANCHOR_TIMEOUT_MS, &anchor,
+                r = gbx_anchor_submit(gbx_json_text(request, "url"), gbx_json_text(request, "from"), &checkpoint, ANCHOR_TIMEOUT_MS,
+                                      &anchor,
                                       err);
         if (r == 0)
                 r = gbx_anchor_to_details(&anchor, &details, err);
@@ -218,7 +222,8 @@ static bool pause_for(const struct gbx_session *session, uint64_t milliseconds) 
 }
 
 /* Again and again: a chain that is away is met again at the next turn. The site is open only meanwhile. */
-static int anchor_every(struct gbx_session *session, const json_t *request, uint64_t interval_ms, struct gbx_sink *sink, json_t **ret_answer,
+static int anchor_every(struct gbx_session *session, const json_t *request, uint64_t interval_ms, struct gbx_sink *sink,
+                        json_t **ret_answer,
                         struct gbx_error *err) {
         for (;;) {
                 gbx_auto(gbx_json_freep) json_t *turn = NULL;

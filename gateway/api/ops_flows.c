@@ -7,12 +7,14 @@
 #include "gateway/flows/limits.h"
 #include "gateway/store/transaction.h"
 
-static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                      struct gbx_error *err) {
         (void)request, (void)sink;
         return gbx_flow_control_list(session->site, ret_answer, err);
 }
 
-static int perform_cut(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_cut(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                       struct gbx_error *err) {
         const char *name = gbx_json_text(request, "run"), *analyst = gbx_json_text(request, "analyst"),
                    *dataset = gbx_json_text(request, "dataset");
         gbx_auto(gbx_json_freep) json_t *all = NULL,
@@ -44,7 +46,8 @@ static int perform_cut(struct gbx_session *session, const json_t *request, struc
         return 0;
 }
 
-static int perform_usage(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_usage(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                         struct gbx_error *err) {
         (void)sink;
         return gbx_flow_usage(session->site, gbx_json_text(request, "day"), ret_answer, err);
 }
@@ -55,7 +58,8 @@ static int perform_breakers(struct gbx_session *session, const json_t *request, 
         return gbx_flow_breakers(session->site, ret_answer, err);
 }
 
-static int perform_close(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_close(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                         struct gbx_error *err) {
         const char *analyst = gbx_json_text(request, "analyst"), *dataset = gbx_json_text(request, "dataset");
         const char *kind = analyst ? "analyst" : "dataset", *name = analyst ? analyst : dataset;
         int r;

@@ -65,7 +65,8 @@ static int find_limits(struct gbx_session *session, const char *run, struct gbx_
         return r < 0 ? r : 0;
 }
 
-static int perform_run(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_run(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                       struct gbx_error *err) {
         gbx_auto(gbx_api_order_free) struct gbx_api_order asked = {};
         gbx_auto(gbx_run_outcome_free) struct gbx_run_outcome outcome = {};
         struct gbx_policy_limits limits;
@@ -124,7 +125,8 @@ static void show_run(struct gbx_session *session, json_t *row, struct caps *caps
         gbx_usage_coarsen(row, &caps->limits);
 }
 
-static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                      struct gbx_error *err) {
         struct caps caps = {};
         json_t *rows, *row;
         size_t index;
@@ -143,7 +145,8 @@ static int perform_ls(struct gbx_session *session, const json_t *request, struct
         return 0;
 }
 
-static int perform_show(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_show(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                        struct gbx_error *err) {
         const char *run = gbx_json_text(request, "run");
         json_t *row;
         int r = gbx_view_query_one(session->site->view, &row, err,
@@ -184,7 +187,8 @@ static int perform_recover(struct gbx_session *session, const json_t *request, s
         return r;
 }
 
-static int perform_fetch(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_fetch(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                         struct gbx_error *err) {
         const char *folder = gbx_json_text(request, "output");
         json_t *files;
         int r = gbx_deliver(session->site, session->caller, gbx_json_text(request, "run"), folder ? folder : ".", &files, err);

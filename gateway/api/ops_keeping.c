@@ -11,7 +11,8 @@
 
 enum { KEY_LIMIT = 16 * 1024 };
 
-static int perform_rotate(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_rotate(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                          struct gbx_error *err) {
         const char *key = gbx_json_text(request, "key");
         struct gbx_keys_rotation rotation = {};
         char file[32];
@@ -31,7 +32,8 @@ static json_t *report(const struct gbx_backup_report *report_of, const char *pla
                          (json_int_t)report_of->files, "bytes", (json_int_t)report_of->bytes, "manifest", report_of->manifest);
 }
 
-static int perform_backup(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_backup(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                          struct gbx_error *err) {
         const char *target = gbx_json_text(request, "target"), *keys_for = gbx_json_text(request, "keys-for");
         struct gbx_age_recipient recipient;
         struct gbx_backup_report done = {};
@@ -101,13 +103,15 @@ const struct gbx_operation gbx_operations_keeping[] = {
           .details = "site: owners encrypt to the new recipient from then on. provenance: manifests that were signed before still\n"
                      "verify. The log's key is what the log is to those who keep it: it stays (docs/backup.md).",
           .fields = (const struct gbx_field[]){
-                  { .name = "key", .value = "KEY", .help = "which", .words = "site provenance", .required = true, .positional = true }, {} },
+                  { .name = "key", .value = "KEY", .help = "which", .words = "site provenance", .required = true, .positional = true },
+                  {} },
           .records = "keys.rotate",
           .answer = (const struct gbx_part[]){
                   { .kind = GBX_PART_LINE, .text = "The {key} key is {after} now; before it was {before}. Files encrypted anew: {files}." },
                   { .kind = GBX_PART_FIELDS,
                     .columns = (const struct gbx_column[]){ { "key", NULL, GBX_COLUMN_TEXT, 0 }, { "before", NULL, GBX_COLUMN_TEXT, 0 },
-                                                            { "after", NULL, GBX_COLUMN_TEXT, 0 }, { "files", NULL, GBX_COLUMN_NUMBER, 0 }, {} } },
+                                                            { "after", NULL, GBX_COLUMN_TEXT, 0 }, { "files", NULL, GBX_COLUMN_NUMBER, 0 },
+                                                            {} } },
                   {} } },
         { GBX_OPERATION("backup", NULL, "backup", GBX_WRITE, perform_backup),
           .summary = "copy the site, as it is at one moment, into a new folder",
@@ -118,7 +122,8 @@ const struct gbx_operation gbx_operations_keeping[] = {
                   { .name = "keys-for", .value = "RECIPIENT", .help = "the site's keys too, encrypted to this age recipient" }, {} },
           .records = "site.backup",
           .answer = (const struct gbx_part[]){
-                  { .kind = GBX_PART_LINE, .text = "{place}: {files} files, {bytes} bytes, the log up to {entries} entries\n  manifest {manifest}" },
+                  { .kind = GBX_PART_LINE,
+                    .text = "{place}: {files} files, {bytes} bytes, the log up to {entries} entries\n  manifest {manifest}" },
                   { .kind = GBX_PART_FIELDS, .columns = report_columns }, {} } },
         { GBX_OPERATION("restore", NULL, "restore", GBX_LOCAL, perform_restore),
           .summary = "make the site named by --site of a backup",

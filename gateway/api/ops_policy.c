@@ -15,20 +15,23 @@
 static int parse(struct gbx_session *session, const json_t *request, struct gbx_policy **ret, struct gbx_error *err) {
         gbx_auto(gbx_problems_free) struct gbx_problems problems = {};
         const json_t *text = json_object_get(request, "policy");
-        int r = gbx_policy_parse(ret, gbx_session_label(session, "policy"), json_string_value(text), json_string_length(text), &problems, err);
+        int r = gbx_policy_parse(ret, gbx_session_label(session, "policy"), json_string_value(text), json_string_length(text), &problems,
+                                 err);
 
         if (r < 0)
                 gbx_session_refuse(session, &problems);
         return r;
 }
 
-static int perform_check(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_check(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                         struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
         int r = parse(session, request, &policy, err);
 
         (void)sink;
         if (r >= 0)
-                *ret_answer = json_pack("{s:s, s:s, s:s, s:s}", "file", gbx_session_label(session, "policy"), "policy", policy->name, "purpose",
+                *ret_answer = json_pack("{s:s, s:s, s:s, s:s}", "file", gbx_session_label(session, "policy"), "policy", policy->name,
+                                        "purpose",
                                         policy->purpose, "digest", policy->digest);
         return r;
 }
@@ -40,7 +43,8 @@ static void tell(json_t *report, const char *policy, bool dry_run) {
         (void)json_object_set_new(report, "dry_run", json_boolean(dry_run));
 }
 
-static int perform_apply(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_apply(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                         struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
         struct gbx_policy_change change = { gbx_session_label(session, "policy"), gbx_request_is(request, "dry-run"),
                                             gbx_request_is(request, "unknown-names") };
@@ -65,12 +69,14 @@ static int perform_withdraw(struct gbx_session *session, const json_t *request, 
         return r;
 }
 
-static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                      struct gbx_error *err) {
         (void)request, (void)sink;
         return gbx_view_query(session->site->view, ret_answer, err, "SELECT * FROM policy ORDER BY seq", NULL);
 }
 
-static int perform_show(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_show(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                        struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *row = NULL;
         gbx_auto(gbx_buffer_free) struct gbx_buffer source = {}, text = {};
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
@@ -109,7 +115,8 @@ static int perform_explain(struct gbx_session *session, const json_t *request, s
 
 static const struct gbx_column changed[] = {
         { "policy", NULL, GBX_COLUMN_TEXT, 0 },   { "name", NULL, GBX_COLUMN_TEXT, 0 },           { "purpose", NULL, GBX_COLUMN_TEXT, 0 },
-        { "digest", NULL, GBX_COLUMN_TEXT, 0 },   { "before", NULL, GBX_COLUMN_TEXT, 0 },         { "approvals_lost", NULL, GBX_COLUMN_LIST, 0 },
+        { "digest", NULL, GBX_COLUMN_TEXT, 0 },   { "before", NULL, GBX_COLUMN_TEXT, 0 },         { "approvals_lost", NULL,
+                                                                                                    GBX_COLUMN_LIST, 0 },
         { "held", NULL, GBX_COLUMN_NUMBER, 0 },   { "applied", NULL, GBX_COLUMN_BOOLEAN, 0 },     { "lost", NULL, GBX_COLUMN_NUMBER, 0 },
         { "dry_run", NULL, GBX_COLUMN_BOOLEAN, 0 }, {},
 };
@@ -132,7 +139,8 @@ const struct gbx_operation gbx_operations_policy[] = {
           .details = "Approvals bind to the policy's digest: after a change, algorithms must be approved anew.",
           .fields = (const struct gbx_field[]){
                   FILE_FIELD, DRY_RUN_FIELD,
-                  { .name = "unknown-names", .type = GBX_FIELD_BOOLEAN, .help = "accept datasets and people that the site has not yet" }, {} },
+                  { .name = "unknown-names", .type = GBX_FIELD_BOOLEAN, .help = "accept datasets and people that the site has not yet" },
+                  {} },
           .records = "policy.apply",
           .answer = (const struct gbx_part[]){
                   { .kind = GBX_PART_LINE, .when = "!dry_run",
@@ -155,7 +163,8 @@ const struct gbx_operation gbx_operations_policy[] = {
           .summary = "list policies",
           .answer = (const struct gbx_part[]){
                   { .kind = GBX_PART_ROWS, .text = "no policy yet; an admin applies one: gbx policy apply",
-                    .columns = (const struct gbx_column[]){ { "name", "NAME", GBX_COLUMN_TEXT, 0 }, { "purpose", "PURPOSE", GBX_COLUMN_TEXT, 0 },
+                    .columns = (const struct gbx_column[]){ { "name", "NAME", GBX_COLUMN_TEXT, 0 }, { "purpose", "PURPOSE",
+                                                                                                      GBX_COLUMN_TEXT, 0 },
                                                             { "state", "STATE", GBX_COLUMN_TEXT, 0 },
                                                             { "digest", "DIGEST", GBX_COLUMN_DIGEST, 0 }, {} } },
                   {} } },

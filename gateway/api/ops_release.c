@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                      struct gbx_error *err) {
         (void)request, (void)sink;
         return gbx_view_query(session->site->view, ret_answer, err, "SELECT * FROM release ORDER BY seq", NULL);
 }
@@ -111,7 +112,8 @@ const struct gbx_operation gbx_operations_release[] = {
                   {} },
           .answer = (const struct gbx_part[]){
                   { .kind = GBX_PART_LINE,
-                    .text = "{file}: good. Release {predicate.release} of {predicate.run}, for {predicate.recipient}, purpose {predicate.purpose}." },
+                    .text = "{file}: good. Release {predicate.release} of {predicate.run}, for {predicate.recipient},"
+                            " purpose {predicate.purpose}." },
                   { .kind = GBX_PART_FIELDS, .columns = statement_columns },
                   {} } },
         {},

@@ -17,7 +17,8 @@ static bool is_run(const json_t *request) {
         return strncmp(gbx_json_text(request, "what"), "run-", 4) == 0;
 }
 
-static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                      struct gbx_error *err) {
         (void)request, (void)sink;
         return gbx_view_query(session->site->view, ret_answer, err,
                               "SELECT 'algorithm' AS what, digest AS id, name, submitter AS 'by', (SELECT count(DISTINCT reviewer)"
@@ -27,7 +28,8 @@ static int perform_ls(struct gbx_session *session, const json_t *request, struct
                               gbx_caller_name(session->caller), NULL);
 }
 
-static int perform_show(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_show(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                        struct gbx_error *err) {
         gbx_auto(gbx_gate_result_free) struct gbx_gate_result result = {};
         gbx_auto(gbx_json_freep) json_t *findings = NULL, *tables = NULL, *reviews = NULL;
         const char *what = gbx_json_text(request, "what");
@@ -82,7 +84,8 @@ static struct gbx_signed_statement given(const json_t *request) {
 
 /* A reviewer's signed word on held outputs, and what follows from all words so far. */
 static int review_run(struct gbx_session *session, const json_t *request, json_t **ret_answer, struct gbx_error *err) {
-        static const char *const means[] = { [GBX_OUTCOME_RELEASE] = "released", [GBX_OUTCOME_HOLD] = "held", [GBX_OUTCOME_REFUSE] = "refused" };
+        static const char *const means[] = { [GBX_OUTCOME_RELEASE] = "released", [GBX_OUTCOME_HOLD] = "held",
+                                             [GBX_OUTCOME_REFUSE] = "refused" };
         gbx_auto(gbx_verdict_free) struct gbx_verdict verdict = {};
         gbx_auto(gbx_json_freep) json_t *json = NULL;
         const struct gbx_signed_statement word = given(request);
@@ -165,20 +168,23 @@ static const struct gbx_part word_answer[] = {
         {},
 };
 
-#define WHAT_FIELD \
-        { .name = "what", .value = "DIGEST|RUN", .help = "an algorithm, or a run whose outputs are held", .required = true, .positional = true }
-#define KEY_FIELD                                                                                              \
-        { .name = "key", .value = "FILE", .help = "your SSH private key: gbx runs ssh-keygen to sign; it stays with you", \
-          .client = true }
-#define SIGNED_FIELDS                                                                                                      \
-        { .name = "statement", .type = GBX_FIELD_DOCUMENT, .value = "FILE", .help = "the statement that was signed (gbx review statement)" }, \
-        { .name = "signature", .type = GBX_FIELD_DOCUMENT, .value = "FILE",                                                \
-          .help = "its signature: ssh-keygen -Y sign -n glovebox -f KEY STATEMENT" }
-#define EXPIRES_FIELD(client_)                                                                                             \
-        { .name = "expires", .type = GBX_FIELD_TIME, .value = "TIME",                                                      \
-          .help = "end of the approval, as 2026-12-31T00:00:00Z (default: as long as the policy allows)", .client = client_ }
-#define PURPOSE_FIELD(client_) \
-        { .name = "purpose", .value = "PURPOSE", .help = "of an algorithm: what it may be used for", .client = client_ }
+#define WHAT_FIELD                                                                           \
+        { .name = "what", .value = "DIGEST|RUN", .required = true, .positional = true, \
+          .help = "an algorithm, or a run whose outputs are held" }
+#define KEY_FIELD                                             \
+        { .name = "key", .value = "FILE", .client = true, \
+          .help = "your SSH private key: gbx runs ssh-keygen to sign; it stays with you" }
+#define SIGNED_FIELDS                                                                  \
+        { .name = "statement", .type = GBX_FIELD_DOCUMENT, .value = "FILE",         \
+          .help = "the statement that was signed (gbx review statement)" },         \
+                { .name = "signature", .type = GBX_FIELD_DOCUMENT, .value = "FILE", \
+                  .help = "its signature: ssh-keygen -Y sign -n glovebox -f KEY STATEMENT" }
+#define EXPIRES_FIELD(client_)                                                                \
+        { .name = "expires", .type = GBX_FIELD_TIME, .value = "TIME", .client = client_, \
+          .help = "end of the approval, as 2026-12-31T00:00:00Z (default: as long as the policy allows)" }
+#define PURPOSE_FIELD(client_)                                           \
+        { .name = "purpose", .value = "PURPOSE", .client = client_, \
+          .help = "of an algorithm: what it may be used for" }
 
 const struct gbx_operation gbx_operations_review[] = {
         { GBX_OPERATION("review", "ls", "review ls", GBX_READ, perform_ls),

@@ -12,7 +12,8 @@
 
 #include <string.h>
 
-static int perform_init(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_init(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                        struct gbx_error *err) {
         int r = gbx_site_create(session->site_path, gbx_json_text(request, "origin"), gbx_json_text(request, "token"), err);
 
         (void)sink;
@@ -25,7 +26,8 @@ static int perform_init(struct gbx_session *session, const json_t *request, stru
         return r;
 }
 
-static int perform_keys(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_keys(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                        struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *keys = NULL;
         const char *which = gbx_json_text(request, "key");
         int r = gbx_site_public_keys(session->site, &keys, err);
@@ -110,7 +112,8 @@ const struct gbx_operation gbx_operations_site[] = {
           .details = "The folder named by --site must be missing or empty. Keys stay in its folder keys, readable by its\n"
                      "owner alone; nothing secret is printed.",
           .fields = (const struct gbx_field[]){
-                  { .name = "origin", .value = "NAME", .help = "name of the log, a URL without scheme (default: host name and a random part)" },
+                  { .name = "origin", .value = "NAME",
+                    .help = "name of the log, a URL without scheme (default: host name and a random part)" },
                   { .name = "token", .value = "URI",
                     .help = "keep the site's age key in a PKCS#11 token: pkcs11:token=…;object=…?module-path=…&pin-source=FILE" },
                   {} },

@@ -62,7 +62,8 @@ static json_t *head(const struct gbx_trace *trace) {
 static json_t *answer(struct gbx_site *site, const struct gbx_trace *trace, const struct gbx_suspects *suspects) {
         size_t shown = trace->count < trace->accused + OTHERS_SHOWN ? trace->count : trace->accused + OTHERS_SHOWN;
         json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:o}", "verdict",
-                                 gbx_trace_verdict_text(trace->verdict), "format", trace->format, "rows", (json_int_t)trace->rows, "columns",
+                                 gbx_trace_verdict_text(trace->verdict), "format", trace->format, "rows", (json_int_t)trace->rows,
+                                 "columns",
                                  (json_int_t)trace->columns, "rows_matched", (json_int_t)trace->rows_matched, "tested",
                                  (json_int_t)trace->tested, "ways", (json_int_t)trace->ways, "accused", (json_int_t)trace->accused, "alpha",
                                  trace->alpha, "threshold", trace->threshold, "innocent_maximum", trace->innocent_maximum, "notes",
@@ -71,14 +72,16 @@ static json_t *answer(struct gbx_site *site, const struct gbx_trace *trace, cons
         (void)json_object_set_new(json, "head", head(trace));
         (void)json_object_set_new(json, "best", results_json(site, trace, suspects, shown));
         if (trace->threshold > 0)
-                (void)json_object_set_new(json, "scale", json_sprintf("threshold: %.2f standard deviations; highest score not accused: %.2f",
+                (void)json_object_set_new(json, "scale",
+                                          json_sprintf("threshold: %.2f standard deviations; highest score not accused: %.2f",
                                                                       trace->threshold, trace->innocent_maximum));
         if (shown < trace->count)
                 (void)json_object_set_new(json, "more", json_integer((json_int_t)(trace->count - shown)));
         return json;
 }
 
-static int perform_trace(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_trace(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                         struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer file = {};
         gbx_auto(gbx_suspects_free) struct gbx_suspects suspects = {};
         gbx_auto(gbx_trace_clear) struct gbx_trace trace = {};

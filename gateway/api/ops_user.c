@@ -21,7 +21,8 @@ static int read_key(const struct gbx_session *session, const json_t *request, st
         if (!text)
                 return 0;
         if (strstr(text, "PRIVATE KEY-----"))
-                return gbx_fail(err, -EINVAL, "%s: that is a private key, which stays with its owner; give the public one (FILE.pub)", label);
+                return gbx_fail(err, -EINVAL, "%s: that is a private key, which stays with its owner; give the public one (FILE.pub)",
+                                label);
         r = gbx_buffer_append(line, text, strcspn(text, "\r\n"), err);
         if (r >= 0 && strspn(text + line->size, "\r\n") != strlen(text + line->size))
                 r = gbx_fail(err, -EINVAL, "%s: expected one line, a public key", label);
@@ -30,7 +31,8 @@ static int read_key(const struct gbx_session *session, const json_t *request, st
         return r < 0 ? gbx_context(err, r, "%s", label) : 0;
 }
 
-static int perform_add(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_add(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                       struct gbx_error *err) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer line = {};
         struct gbx_user_change user = { .age = gbx_json_text(request, "age"), .roles = json_object_get(request, "role") };
         unsigned bits;
@@ -49,7 +51,8 @@ static int perform_add(struct gbx_session *session, const json_t *request, struc
         return 0;
 }
 
-static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer, struct gbx_error *err) {
+static int perform_ls(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, json_t **ret_answer,
+                      struct gbx_error *err) {
         (void)request, (void)sink;
         return gbx_view_query(session->site->view, ret_answer, err, "SELECT * FROM user ORDER BY seq", NULL);
 }

@@ -83,7 +83,8 @@ static void pass_progress(void *userdata, double fraction) {
                 asked->sink->progress(asked->sink->context, "running", fraction);
 }
 
-int gbx_api_order(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, struct gbx_api_order *ret, struct gbx_error *err) {
+int gbx_api_order(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, struct gbx_api_order *ret,
+                  struct gbx_error *err) {
         const json_t *datasets = json_object_get(request, "data");
         int r;
 

@@ -32,7 +32,8 @@ struct gbx_api_order {
 };
 
 /* Fills `ret`, which stays where it is and is freed by the caller, also on failure. Borrows from `request`. */
-int gbx_api_order(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, struct gbx_api_order *ret, struct gbx_error *err);
+int gbx_api_order(struct gbx_session *session, const json_t *request, struct gbx_sink *sink, struct gbx_api_order *ret,
+                  struct gbx_error *err);
 void gbx_api_order_free(struct gbx_api_order *order);
 
 /* `ret_parameters` gets an object. */

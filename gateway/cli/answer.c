@@ -146,7 +146,8 @@ static size_t count_lines(const json_t *row, const struct gbx_column *columns) {
         return lines;
 }
 
-static int fill_line(struct libscols_table *table, const json_t *row, const struct gbx_column *columns, size_t number, struct gbx_error *err) {
+static int fill_line(struct libscols_table *table, const json_t *row, const struct gbx_column *columns, size_t number,
+                     struct gbx_error *err) {
         struct libscols_line *line = scols_table_new_line(table, NULL);
         size_t place = 0;
 

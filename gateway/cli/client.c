@@ -131,7 +131,8 @@ static int review_statement(struct gbx_invocation *invocation, struct gbx_sink *
 }
 
 /* Asks for the statement, signs it, and hands both in; what was signed elsewhere is handed in as it is. */
-static int sign_and_hand_in(struct gbx_invocation *invocation, struct gbx_sink *sink, bool reject, json_t **ret_answer, struct gbx_error *err) {
+static int sign_and_hand_in(struct gbx_invocation *invocation, struct gbx_sink *sink, bool reject, json_t **ret_answer,
+                            struct gbx_error *err) {
         const struct gbx_operation *statement = gbx_operation_find("review", "statement");
         gbx_auto(gbx_json_freep) json_t *question = NULL, *made = NULL, *request = NULL, *signature = NULL;
         int r = gbx_invocation_check(invocation, err);

@@ -96,7 +96,8 @@ static void print_bash(FILE *out) {
         (void)gbx_operation_each(print_noun, &nouns);
         for (const struct gbx_help_own *own = gbx_help_own; own->name; own++)
                 fprintf(out, " %s", own->name);
-        fputs("'\n        elif [ -z \"$verb\" ]; then\n                case $noun in\n                completion) words='bash zsh' ;;\n", out);
+        fputs("'\n        elif [ -z \"$verb\" ]; then\n                case $noun in\n                completion) words='bash zsh' ;;\n",
+              out);
         nouns.last = NULL;
         (void)gbx_operation_each(print_verbs, &nouns);
         fputs("                esac\n        fi\n"

@@ -227,12 +227,14 @@ static int read_document(struct gbx_invocation *invocation, const struct gbx_fie
 
 static int open_file(struct gbx_invocation *invocation, const struct gbx_field *field, const char *path, json_t **ret,
                      struct gbx_error *err) {
-        char label[256];
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        gbx_auto(gbx_free_pointer) char *label = malloc(4 * strlen(path) + 1);
+        int fd = label ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
+        if (!label)
+                return gbx_fail_memory(err);
         if (fd < 0)
                 return gbx_fail(err, -EINVAL, "cannot open '%s': %s", path, strerror(errno));
-        gbx_text_printable(path, strlen(path), label, sizeof label);
+        gbx_text_printable(path, strlen(path), label, 4 * strlen(path) + 1);
         if (!invocation->session.labels)
                 invocation->session.labels = json_object();
         (void)json_object_set_new(invocation->session.labels, field->name, json_string(label));

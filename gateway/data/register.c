@@ -39,7 +39,8 @@ static int check_owner(struct gbx_site *site, const struct gbx_intake *intake, j
         if (r >= 0)
                 r = gbx_dataset_owner(site, intake->name, owner, err);
         if (r == 0 && strcmp(owner, intake->owner) != 0)
-                r = gbx_fail(err, -EKEYREJECTED, "the name '%s' belongs to another owner; choose another name, or let the owner transfer it "
+                r = gbx_fail(err, -EKEYREJECTED,
+                             "the name '%s' belongs to another owner; choose another name, or let the owner transfer it "
                                                  "(gbx data transfer)", intake->name);
         if (r < 0)
                 return r;
@@ -255,7 +256,8 @@ static int put_in_place(struct gbx_site *site, const struct gbx_intake *intake, 
         return gbx_sync_parent(site->directory, to, err);
 }
 
-static int record_version(struct gbx_transaction *transaction, const struct gbx_intake *intake, const char *signature, struct gbx_error *err) {
+static int record_version(struct gbx_transaction *transaction, const struct gbx_intake *intake, const char *signature,
+                          struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *details =
                 json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:I}", "version", (json_int_t)intake->before_version + 1, "owner",
                           intake->owner, "ciphertext", intake->ciphertext, "stored", intake->stored, "schema", intake->schema,
@@ -266,7 +268,8 @@ static int record_version(struct gbx_transaction *transaction, const struct gbx_
 }
 
 /* The short part, locked: what was true at the start must still be. */
-static int commit(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_intake *intake, const struct gbx_bytes *signature,
+static int commit(struct gbx_site *site, const struct gbx_caller *caller, const struct gbx_intake *intake,
+                  const struct gbx_bytes *signature,
                   struct gbx_error *err) {
         gbx_auto(gbx_transaction_freep) struct gbx_transaction *transaction = NULL;
         gbx_auto(gbx_json_freep) json_t *owner = NULL;
@@ -284,7 +287,8 @@ static int commit(struct gbx_site *site, const struct gbx_caller *caller, const 
         if (r >= 0)
                 r = find_standing(site, intake->name, &version, &state, err);
         if (r >= 0 && (version != intake->before_version || state != intake->before_state))
-                r = gbx_fail(err, -EAGAIN, "'%s' was changed meanwhile (another version, revoked or destroyed); add it again", intake->name);
+                r = gbx_fail(err, -EAGAIN, "'%s' was changed meanwhile (another version, revoked or destroyed); add it again",
+                             intake->name);
         if (r >= 0 && signature)
                 r = gbx_object_put(site->directory, signature->data, signature->size, digest, err);
         if (r >= 0)

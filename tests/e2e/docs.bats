@@ -87,6 +87,11 @@ stage() {
         cp "$PEOPLE"/* "$demo"/*.lua "$demo"/*.yaml .
 }
 
+@test "command-line.md: its commands do what it says" {
+        stage
+        play command-line.md
+}
+
 @test "site.md: its commands do what it says" {
         stage
         play site.md

@@ -225,10 +225,12 @@ static void answers_hold_what_is_declared_and_ones_own(void **state) {
         assert_null(json_object_get(json_array_get(own, 0), "seq")); /* no column */
         assert_int_equal(json_array_size(all), 2);
         /* columns for other roles */
-        marks = left(releases, GBX_ROLE_ANALYST, GBX_SCOPE_OWN, "[{\"id\":\"release-1\",\"recipient\":\"ana\",\"mark\":\"{}\",\"family\":\"f\"}]");
+        marks = left(releases, GBX_ROLE_ANALYST, GBX_SCOPE_OWN,
+                     "[{\"id\":\"release-1\",\"recipient\":\"ana\",\"mark\":\"{}\",\"family\":\"f\"}]");
         assert_int_equal(json_array_size(marks), 1);
         assert_null(json_object_get(json_array_get(marks, 0), "mark"));
-        none = left(releases, GBX_ROLE_AUDITOR, GBX_SCOPE_ALL, "[{\"id\":\"release-1\",\"recipient\":\"ana\",\"mark\":\"{}\",\"run\":null}]");
+        none = left(releases, GBX_ROLE_AUDITOR, GBX_SCOPE_ALL,
+                    "[{\"id\":\"release-1\",\"recipient\":\"ana\",\"mark\":\"{}\",\"run\":null}]");
         assert_non_null(json_object_get(json_array_get(none, 0), "mark"));
 }
 
@@ -251,7 +253,8 @@ static int find_path(void *context, const struct gbx_operation *operation) {
         char path[GBX_OPERATION_NAME_SIZE + 8];
         const json_t *post;
 
-        (void)snprintf(path, sizeof path, "/v1/%s%s%s", operation->noun, operation->verb ? "/" : "", operation->verb ? operation->verb : "");
+        (void)snprintf(path, sizeof path, "/v1/%s%s%s", operation->noun, operation->verb ? "/" : "",
+                       operation->verb ? operation->verb : "");
         post = json_object_get(json_object_get(json_object_get(context, "paths"), path), "post");
         if (!post || !json_object_get(post, "x-glovebox-rights") || !json_object_get(post, "responses"))
                 fail_msg("%s is not described", path);
