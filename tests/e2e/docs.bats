@@ -140,3 +140,19 @@ stage() {
         printf x >>out/default-rate.csv.age
         status_is 5 gbx release verify out/provenance.intoto.json out/default-rate.csv.age
 }
+
+@test "release-manifest.md: integers of 64 bits, decimals with exponents, as the engine reads and writes them" {
+        mkdir -p "$WORK/try/data" "$WORK/try/job/schema" "$WORK/try/out"
+        printf 'i,d\n9223372036854775807,1e+05\n-9223372036854775808,0.5\n' >"$WORK/try/data/x"
+        echo '{"columns":[{"name":"i","type":"integer"},{"name":"d","type":"decimal"}]}' >"$WORK/try/job/schema/x.json"
+        echo '{}' | tee "$WORK/try/job/params.json" >"$WORK/try/job/limits.json"
+        cat >"$WORK/try/script.lua" <<'END'
+local rows = {}
+for n, i, d in data.each("x", { "i", "d" }) do rows[n] = { k = n, i = i, d = d * 1e20 } end
+release.table { name = "t", rows = rows, columns = { { name = "k", type = "integer", role = "key" },
+  { name = "i", type = "integer", role = "value" }, { name = "d", type = "decimal", role = "value" } } }
+END
+        status_is 0 gbx-lua --root "$WORK/try" "$WORK/try/script.lua"
+        [ "$(cat "$WORK/try/out/t.csv")" = $'k,i,d\n1,9223372036854775807,1e+25\n2,-9223372036854775808,5e+19' ]
+        grep -q 'may have 19 digits; the gate refuses more than 18' "$repo/docs/release-manifest.md"
+}
