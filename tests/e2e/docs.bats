@@ -97,6 +97,11 @@ stage() {
         play site.md
 }
 
+@test "backup.md: a backup is made and restored as it says" {
+        stage
+        play backup.md
+}
+
 @test "policy-reference.md: its commands do what it says" {
         stage
         play policy-reference.md
