@@ -158,20 +158,27 @@ int gbx_ledger_new(const struct gbx_ledger_options *options, struct gbx_ledger *
 
 /* --- shelves ----------------------------------------------------------------------------------------------------- */
 
-static int note(struct gbx_ledger *ledger, struct shelf *shelf, const struct gbx_vector *vector, const char *release, const char *label,
-                struct gbx_error *err) {
-        size_t rows = shelf->space.row_count;
-        struct origin *origin;
-        int r = grow((void **)&ledger->origins, &ledger->origin_capacity, ledger->origin_count, sizeof *ledger->origins, err);
+static int add_origin(struct gbx_ledger *ledger, const char *release, const char *label, struct gbx_error *err) {
+        struct origin origin = { .release = strdup(release), .label = strdup(label) };
+        int r = origin.release && origin.label ? 0 : gbx_fail_memory(err);
 
         if (r == 0)
-                r = gbx_space_record(&shelf->space, vector, ledger->origin_count, err);
-        if (r < 0 || shelf->space.row_count == rows)
-                return r; /* it follows from what is known: nobody will ask where it came from */
-        origin = &ledger->origins[ledger->origin_count++];
-        origin->release = strdup(release);
-        origin->label = strdup(label);
-        return origin->release && origin->label ? 0 : gbx_fail_memory(err);
+                r = grow((void **)&ledger->origins, &ledger->origin_capacity, ledger->origin_count, sizeof *ledger->origins, err);
+        if (r < 0) {
+                free(origin.release);
+                free(origin.label);
+                return r;
+        }
+        ledger->origins[ledger->origin_count++] = origin;
+        return 0;
+}
+
+static int note(struct gbx_ledger *ledger, struct shelf *shelf, const struct gbx_vector *vector, const char *release, const char *label,
+                struct gbx_error *err) {
+        size_t known = shelf->space.known_count;
+        int r = gbx_space_record(&shelf->space, vector, ledger->origin_count, err);
+
+        return r < 0 || shelf->space.known_count == known ? r : add_origin(ledger, release, label, err);
 }
 
 static int note_whole(struct gbx_ledger *ledger, struct shelf *shelf, struct gbx_error *err) {
@@ -238,22 +245,83 @@ int gbx_ledger_know_whole(struct gbx_ledger *ledger, const char *dataset, const 
         return 0;
 }
 
-int gbx_ledger_record(struct gbx_ledger *ledger, const struct gbx_ledger_release *release, struct gbx_error *err) {
+/* Whether an earlier statistic of the release has the same column: they are taken together. */
+static bool seen_before(const struct gbx_ledger_release *release, size_t cell, size_t statistic) {
+        const char *column = release->cells[cell].statistics[statistic].column;
+
+        for (size_t c = 0; c <= cell; c++)
+                for (size_t s = 0; s < (c < cell ? release->cells[c].statistic_count : statistic); s++)
+                        if (strcmp(release->cells[c].statistics[s].column, column) == 0)
+                                return true;
+        return false;
+}
+
+/* What a release says about one column: all of it, or what is new. */
+struct batch {
+        struct gbx_vector *vectors;
+        const struct gbx_ledger_cell **cells;
+        size_t count;
+};
+
+static void free_batch(struct batch *batch) {
+        free(batch->vectors);
+        free(batch->cells);
+}
+
+static int collect(const struct gbx_ledger_release *release, const struct shelf *shelf, bool all, struct batch *ret, struct gbx_error *err) {
+        size_t total = 0;
+
+        for (size_t c = 0; c < release->cell_count; c++)
+                total += release->cells[c].statistic_count;
+        ret->vectors = calloc(total + 1, sizeof *ret->vectors);
+        ret->cells = calloc(total + 1, sizeof *ret->cells);
+        if (!ret->vectors || !ret->cells)
+                return gbx_fail_memory(err);
         for (size_t c = 0; c < release->cell_count; c++) {
-                const struct gbx_ledger_cell *cell = &release->cells[c];
+                for (size_t s = 0; s < release->cells[c].statistic_count; s++) {
+                        const struct gbx_ledger_statistic *statistic = &release->cells[c].statistics[s];
+                        struct gbx_vector vector = { .terms = statistic->terms, .term_count = statistic->term_count };
+                        struct gbx_error own = {};
+                        uint64_t print[2];
 
-                for (size_t s = 0; s < cell->statistic_count; s++) {
-                        struct gbx_vector vector = { .terms = cell->statistics[s].terms, .term_count = cell->statistics[s].term_count };
-                        size_t shelf;
-                        int r = find_shelf(ledger, release, cell->statistics[s].column, &shelf, err);
-
-                        if (r == 0)
-                                r = note(ledger, &ledger->shelves[shelf], &vector, release->name, cell->label, err);
-                        if (r < 0)
-                                return r;
+                        if (strcmp(statistic->column, shelf->column) != 0 || (!all && gbx_space_knows(&shelf->space, &vector, print, &own)))
+                                continue;
+                        if (own.code < 0)
+                                return gbx_fail_memory(err);
+                        ret->cells[ret->count] = &release->cells[c];
+                        ret->vectors[ret->count++] = vector;
                 }
         }
         return 0;
+}
+
+static int record_column(struct gbx_ledger *ledger, const struct gbx_ledger_release *release, const char *column, struct gbx_error *err) {
+        gbx_auto(free_batch) struct batch batch = {};
+        struct shelf *shelf;
+        size_t place, known;
+        int r = find_shelf(ledger, release, column, &place, err);
+
+        if (r < 0)
+                return r;
+        shelf = &ledger->shelves[place];
+        known = shelf->space.known_count;
+        r = collect(release, shelf, true, &batch, err);
+        for (size_t i = 0; i < batch.count && r == 0; i++)
+                r = note(ledger, shelf, &batch.vectors[i], release->name, batch.cells[i]->label, err);
+        if (r < 0 || batch.count < 2 || shelf->space.known_count == known)
+                return r;
+        r = gbx_space_keep_sum(&shelf->space, batch.vectors, batch.count, ledger->origin_count, err);
+        return r < 0 ? r : add_origin(ledger, release->name, "(all cells together)", err);
+}
+
+int gbx_ledger_record(struct gbx_ledger *ledger, const struct gbx_ledger_release *release, struct gbx_error *err) {
+        int r = 0;
+
+        for (size_t c = 0; c < release->cell_count && r == 0; c++)
+                for (size_t s = 0; s < release->cells[c].statistic_count && r == 0; s++)
+                        if (!seen_before(release, c, s))
+                                r = record_column(ledger, release, release->cells[c].statistics[s].column, err);
+        return r;
 }
 
 int gbx_ledger_load(struct gbx_ledger *ledger, gbx_ledger_next *next, void *context, struct gbx_error *err) {
@@ -276,45 +344,6 @@ int gbx_ledger_load(struct gbx_ledger *ledger, gbx_ledger_next *next, void *cont
 }
 
 /* --- deciding ---------------------------------------------------------------------------------------------------- */
-
-/* What a release says about one column, without what is known already. */
-struct batch {
-        struct gbx_vector *vectors;
-        const struct gbx_ledger_cell **cells;
-        size_t count;
-};
-
-static void free_batch(struct batch *batch) {
-        free(batch->vectors);
-        free(batch->cells);
-}
-
-static int collect(const struct gbx_ledger_release *release, const struct shelf *shelf, struct batch *ret, struct gbx_error *err) {
-        size_t total = 0;
-
-        for (size_t c = 0; c < release->cell_count; c++)
-                total += release->cells[c].statistic_count;
-        ret->vectors = calloc(total + 1, sizeof *ret->vectors);
-        ret->cells = calloc(total + 1, sizeof *ret->cells);
-        if (!ret->vectors || !ret->cells)
-                return gbx_fail_memory(err);
-        for (size_t c = 0; c < release->cell_count; c++) {
-                for (size_t s = 0; s < release->cells[c].statistic_count; s++) {
-                        const struct gbx_ledger_statistic *statistic = &release->cells[c].statistics[s];
-                        struct gbx_vector vector = { .terms = statistic->terms, .term_count = statistic->term_count };
-                        struct gbx_error own = {};
-                        uint64_t print[2];
-
-                        if (strcmp(statistic->column, shelf->column) != 0 || gbx_space_knows(&shelf->space, &vector, print, &own))
-                                continue;
-                        if (own.code < 0)
-                                return gbx_fail_memory(err);
-                        ret->cells[ret->count] = &release->cells[c];
-                        ret->vectors[ret->count++] = vector;
-                }
-        }
-        return 0;
-}
 
 static int add_part(struct gbx_ledger_finding *finding, const char *release, const char *label, int64_t weight, struct gbx_error *err) {
         struct gbx_ledger_part *part = &finding->parts[finding->part_count];
@@ -353,10 +382,10 @@ static int describe(const struct gbx_ledger *ledger, const struct gbx_ledger_rel
                     struct gbx_error *err) {
         const struct gbx_field *field = &shelf->space.field;
         size_t count = batch->count + shelf->space.row_count;
-        uint32_t factor = nicest(field, combination->weights, count);
+        uint32_t factor = combination->known_count ? 1 : nicest(field, combination->weights, count);
         int r = 0;
 
-        finding->parts = calloc(count + 1, sizeof *finding->parts);
+        finding->parts = calloc(count + 3, sizeof *finding->parts);
         if (!finding->parts)
                 return gbx_fail_memory(err);
         finding->units = combination->units;
@@ -366,6 +395,11 @@ static int describe(const struct gbx_ledger *ledger, const struct gbx_ledger_rel
 
                 if (weight)
                         r = add_part(finding, origin ? origin->release : release->name, origin ? origin->label : batch->cells[i]->label, weight, err);
+        }
+        for (size_t i = 0; i < combination->known_count && r == 0; i++) {
+                const struct origin *origin = &ledger->origins[combination->known[i]];
+
+                r = add_part(finding, origin->release, origin->label, combination->known_weights[i], err);
         }
         finding->reason = finding->part_count == 1 ? GBX_LEDGER_SMALL : GBX_LEDGER_DIFFERENCE;
         return r;
@@ -382,7 +416,7 @@ static int decide_shelf(struct gbx_ledger *ledger, const struct gbx_ledger_relea
         if (r < 0)
                 return r;
         shelf = &ledger->shelves[place];
-        r = collect(release, shelf, &batch, err);
+        r = collect(release, shelf, false, &batch, err);
         if (r < 0 || batch.count == 0)
                 return r;
         r = gbx_space_decide(&shelf->space, batch.vectors, batch.count, &combination, err);
@@ -397,17 +431,6 @@ static int decide_shelf(struct gbx_ledger *ledger, const struct gbx_ledger_relea
         if (!finding->column)
                 return gbx_fail_memory(err);
         return r < 0 ? r : GBX_LEDGER_HELD;
-}
-
-/* Whether an earlier statistic of the release has the same column: it was decided with it. */
-static bool seen_before(const struct gbx_ledger_release *release, size_t cell, size_t statistic) {
-        const char *column = release->cells[cell].statistics[statistic].column;
-
-        for (size_t c = 0; c <= cell; c++)
-                for (size_t s = 0; s < (c < cell ? release->cells[c].statistic_count : statistic); s++)
-                        if (strcmp(release->cells[c].statistics[s].column, column) == 0)
-                                return true;
-        return false;
 }
 
 int gbx_ledger_decide(struct gbx_ledger *ledger, const struct gbx_ledger_release *release, struct gbx_ledger_finding *ret,

@@ -11,7 +11,9 @@
  *     and all that contain one pivot only;
  *   - each two of the rest, with every weight that cancels a part;
  *   - where few vectors are concerned, each two of all of them, again after other
- *     choices of pivots, a fixed number of times.
+ *     choices of pivots, a fixed number of times;
+ *   - each new vector with one or two that were noted, or with the sum of a table,
+ *     by their sketches, however many small parts there are.
  */
 #include "gateway/ledger/space.h"
 
@@ -442,6 +444,58 @@ static int explain(const struct deciding *d, const struct work *found, struct gb
         return 1;
 }
 
+/* The marker of a new vector among the numbers of those that were noted. */
+static const size_t NEW = SIZE_MAX / 2;
+
+static int take_match(const struct deciding *d, size_t vector, const struct gbx_sketch_match *match, struct gbx_combination *ret,
+                      struct gbx_error *err) {
+        ret->weights = calloc(d->from_count + 1, sizeof *ret->weights);
+        if (!ret->weights)
+                return gbx_fail_memory(err);
+        ret->units = match->units;
+        if (vector < d->vector_count)
+                ret->weights[vector] = 1;
+        for (size_t v = 0; vector == d->vector_count && v < vector; v++) /* all of them together */
+                ret->weights[v] = 1;
+        for (size_t i = 0; i < match->count; i++) {
+                if (match->numbers[i] >= NEW) {
+                        uint32_t *weight = &ret->weights[match->numbers[i] - NEW];
+
+                        *weight = gbx_field_add(&d->space->field, *weight, gbx_field_from(&d->space->field, match->weights[i]));
+                        continue;
+                }
+                ret->known[ret->known_count] = match->numbers[i];
+                ret->known_weights[ret->known_count++] = match->weights[i];
+        }
+        return 1;
+}
+
+/* New vectors one by one, then all together, each with those that were noted and with the new ones before it. */
+static int search_sketches(struct deciding *d, const struct gbx_vector *vectors, struct gbx_combination *ret, struct gbx_error *err) {
+        struct gbx_sketches *sketches = &d->space->sketches;
+        struct gbx_sketch sum = {};
+        size_t kept = 0;
+        int r = 0;
+
+        for (size_t v = 0; v <= d->vector_count && r == 0; v++) {
+                struct gbx_sketch sketch = v < d->vector_count ? (struct gbx_sketch){} : sum;
+                struct gbx_sketch_match match;
+
+                if (v < d->vector_count)
+                        r = gbx_space_sketch(d->space, &vectors[v], &sketch, err);
+                if (r == 0 && (v < d->vector_count || v > 1) && gbx_sketches_match(sketches, &sketch, d->space->minimum, &match))
+                        r = take_match(d, v, &match, ret, err);
+                if (r != 0 || v == d->vector_count)
+                        break;
+                gbx_sketch_combine(&sum, &sketch, 1);
+                r = gbx_sketches_keep(sketches, &sketch, NEW + v, err);
+                kept += r == 0;
+        }
+        while (kept-- > 0)
+                gbx_sketches_forget_last(sketches);
+        return r;
+}
+
 static int take_all(struct deciding *d, struct gbx_error *err) {
         const struct gbx_space *space = d->space;
         int r = 0;
@@ -459,6 +513,7 @@ int gbx_space_decide(struct gbx_space *space, const struct gbx_vector *vectors, 
         gbx_auto(free_deciding) struct deciding d = { .space = space, .vector_count = count };
         struct gbx_combination combination = {};
         struct work *found = NULL;
+        bool rest;
         int r = gbx_refine(space, vectors, count, &d.parts, err);
 
         if (r < 0)
@@ -471,8 +526,11 @@ int gbx_space_decide(struct gbx_space *space, const struct gbx_vector *vectors, 
         if (r < 0)
                 return r;
         eliminate_large(&d);
+        rest = d.work_count > 0;
         r = search(&d, &found, &combination.units, err);
-        if (r == 1)
+        if (r == 0 && rest)
+                r = search_sketches(&d, vectors, &combination, err);
+        else if (r == 1)
                 r = explain(&d, found, &combination, err);
         if (r == 1)
                 *ret = combination;

@@ -36,11 +36,6 @@ struct gbx_sketches {
         size_t head_capacity;
 };
 
-struct gbx_sketch_term {
-        int64_t weight;
-        const roaring_bitmap_t *units;
-};
-
 int gbx_sketch_add(uint64_t seed, struct gbx_sketch *sketch, int64_t weight, const roaring_bitmap_t *units, struct gbx_error *err);
 /* target += factor * source */
 void gbx_sketch_combine(struct gbx_sketch *target, const struct gbx_sketch *source, int64_t factor);
@@ -48,6 +43,8 @@ void gbx_sketch_combine(struct gbx_sketch *target, const struct gbx_sketch *sour
 uint32_t gbx_sketch_read(uint64_t seed, const struct gbx_sketch *sketch, uint32_t most);
 
 int gbx_sketches_keep(struct gbx_sketches *sketches, const struct gbx_sketch *sketch, size_t number, struct gbx_error *err);
+/* Undoes the last keep. */
+void gbx_sketches_forget_last(struct gbx_sketches *sketches);
 void gbx_sketches_clear(struct gbx_sketches *sketches);
 
 /* A kept vector, or two, that make the given one a vector over fewer than `most` units: it plus weight times kept, summed. */

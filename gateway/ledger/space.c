@@ -5,7 +5,8 @@
 #include <string.h>
 
 int gbx_space_start(struct gbx_space *space, uint32_t minimum, uint64_t seed, struct gbx_error *err) {
-        *space = (struct gbx_space){ .field = gbx_field_of(seed), .seed = seed, .minimum = minimum, .atom_count = 1, .atom_capacity = 64 };
+        *space = (struct gbx_space){ .field = gbx_field_of(seed), .seed = seed, .minimum = minimum, .atom_count = 1, .atom_capacity = 64,
+                                     .sketches = { .seed = gbx_mix(seed) } };
         space->sizes = calloc(space->atom_capacity, sizeof *space->sizes);
         return space->sizes ? 0 : gbx_fail_memory(err);
 }
@@ -21,6 +22,7 @@ void gbx_space_clear(struct gbx_space *space) {
         free(space->touched);
         free(space->sizes);
         free(space->known);
+        gbx_sketches_clear(&space->sketches);
         *space = (struct gbx_space){};
 }
 
@@ -397,6 +399,23 @@ static int add_row(struct gbx_space *space, const struct gbx_refinement *refinem
         return 0;
 }
 
+int gbx_space_sketch(const struct gbx_space *space, const struct gbx_vector *vector, struct gbx_sketch *ret, struct gbx_error *err) {
+        int r = 0;
+
+        for (size_t t = 0; t < vector->term_count && r == 0; t++)
+                r = gbx_sketch_add(space->sketches.seed, ret, vector->terms[t].weight, vector->terms[t].units, err);
+        return r;
+}
+
+int gbx_space_keep_sum(struct gbx_space *space, const struct gbx_vector *vectors, size_t count, size_t number, struct gbx_error *err) {
+        struct gbx_sketch sketch = {};
+        int r = 0;
+
+        for (size_t i = 0; i < count && r == 0; i++)
+                r = gbx_space_sketch(space, &vectors[i], &sketch, err);
+        return r < 0 ? r : gbx_sketches_keep(&space->sketches, &sketch, number, err);
+}
+
 int gbx_space_record(struct gbx_space *space, const struct gbx_vector *vector, size_t number, struct gbx_error *err) {
         gbx_auto(gbx_refinement_clear) struct gbx_refinement refinement = {};
         struct gbx_error own = {};
@@ -414,5 +433,7 @@ int gbx_space_record(struct gbx_space *space, const struct gbx_vector *vector, s
                 return r;
         move_pivots(space);
         r = add_row(space, &refinement, number, err);
-        return r < 0 ? r : know(space, print, err);
+        if (r == 0)
+                r = know(space, print, err);
+        return r < 0 ? r : gbx_space_keep_sum(space, vector, 1, number, err);
 }

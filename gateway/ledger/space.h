@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "gateway/ledger/field.h"
 #include "gateway/ledger/record.h"
+#include "gateway/ledger/sketch.h"
 
 enum {
         /* Beyond this many numbers in the matrix a decision would take too long: the ledger says so, and holds. */
@@ -46,6 +47,7 @@ struct gbx_space {
         size_t *basis; /* the caller's number of each vector that made a row */
         uint64_t (*known)[2]; /* fingerprints of vectors that were noted, a hash table */
         size_t known_count, known_capacity;
+        struct gbx_sketches sketches; /* of vectors that were noted, and of sums of theirs */
 };
 
 int gbx_space_start(struct gbx_space *space, uint32_t minimum, uint64_t seed, struct gbx_error *err);
@@ -54,11 +56,19 @@ void gbx_space_clear(struct gbx_space *space);
 /* Notes a vector under the caller's number. */
 int gbx_space_record(struct gbx_space *space, const struct gbx_vector *vector, size_t number, struct gbx_error *err);
 
-/* A combination: weights of new vectors, then of basis vectors. */
+/* A combination: weights of new vectors, then of basis vectors; or of new ones and of one or two that were noted. */
 struct gbx_combination {
         uint32_t *weights; /* vector_count + row_count of them, as elements of the field */
         uint64_t units;
+        size_t known[2]; /* the caller's numbers */
+        int64_t known_weights[2];
+        size_t known_count;
 };
+
+/* Keeps the sum of vectors as one that pairs are tried with: a table's cells together, say. It says nothing new. */
+int gbx_space_keep_sum(struct gbx_space *space, const struct gbx_vector *vectors, size_t count, size_t number, struct gbx_error *err);
+
+int gbx_space_sketch(const struct gbx_space *space, const struct gbx_vector *vector, struct gbx_sketch *ret, struct gbx_error *err);
 
 /* 0: none found; 1: found; 2: too large. */
 int gbx_space_decide(struct gbx_space *space, const struct gbx_vector *vectors, size_t count, struct gbx_combination *ret,

@@ -155,8 +155,11 @@ static void decide(struct player *player) {
         microseconds = (end.tv_sec - start.tv_sec) * 1000000 + (end.tv_nsec - start.tv_nsec) / 1000;
         printf("%s %s %s %d %llu %ld %s", player->title, player->release.name, gbx_ledger_word(r), finding.reason,
                (unsigned long long)finding.units, microseconds, finding.column ? finding.column : "-");
-        for (size_t i = 0; i < finding.part_count; i++)
+        for (size_t i = 0; i < finding.part_count; i++) {
+                for (char *c = finding.parts[i].label; *c; c++)
+                        *c = *c == ' ' ? '_' : *c;
                 printf(" %lld*%s/%s", (long long)finding.parts[i].weight, finding.parts[i].release, finding.parts[i].label);
+        }
         printf("\n");
         if (r == 0 && gbx_ledger_record(player->ledger, &player->release, &err) < 0)
                 give_up(err.message, player->release.name);

@@ -385,6 +385,7 @@ def ordinary(count, seed):
             table = ordinary_table(rng, data)
             writer.release(f"run-{i}", "bank", data.name, table)
             cells.update({f"run-{i}/{c.label}": [[w, sorted(u)] for w, u in c.terms] for c in table})
+            cells[f"run-{i}/(all_cells_together)"] = [[w, sorted(u)] for c in table for w, u in c.terms]
         truth[f"ordinary-{number}"] = cells
     return truth
 
