@@ -77,8 +77,10 @@ static bool read_cell(const json_t *json, size_t key_count, struct gbx_disclosur
                 return false;
         }
         cell->codes = codes;
-        if (!read_number(json_object_get(json, "value"), INT64_MIN, &cell->value) || !read_number(json_object_get(json, "count"), 0, &count) ||
-            !read_number(json_object_get(json, "lower"), 0, &cell->lower) || !read_number(json_object_get(json, "upper"), 0, &cell->upper) ||
+        if (!read_number(json_object_get(json, "value"), INT64_MIN, &cell->value) ||
+            !read_number(json_object_get(json, "count"), 0, &count) ||
+            !read_number(json_object_get(json, "lower"), 0, &cell->lower) ||
+                    !read_number(json_object_get(json, "upper"), 0, &cell->upper) ||
             !read_number(json_object_get(json, "cost"), 0, &cell->cost))
                 return false;
         cell->count = (uint64_t)count;
@@ -219,7 +221,8 @@ static int check_witnesses(const struct reading *reading, const struct gbx_syste
                         if (!open[system->cells[i].decision] || (high ? system->cells[i].upper : system->cells[i].lower) == 0)
                                 continue;
                         if (next == reading->witness_count || witness->cell != i || witness->high != (bool)high)
-                                return gbx_fail(err, -EBADMSG, "certificate: cell %zu has no witness on its %s side", i, high ? "high" : "low");
+                                return gbx_fail(err, -EBADMSG, "certificate: cell %zu has no witness on its %s side", i,
+                                                high ? "high" : "low");
                         fault = gbx_witness_fault(system, open, witness);
                         if (fault)
                                 return gbx_fail(err, -EBADMSG, "certificate: the witness of cell %zu on its %s side is wrong: %s", i,
@@ -263,7 +266,8 @@ static int check_proof(const struct reading *reading, const void *data, size_t s
         return r;
 }
 
-int gbx_certificate_check(const void *data, size_t size, const uint8_t *digest, struct gbx_certificate_facts *facts, struct gbx_error *err) {
+int gbx_certificate_check(const void *data, size_t size, const uint8_t *digest, struct gbx_certificate_facts *facts,
+                          struct gbx_error *err) {
         gbx_auto(free_reading) struct reading reading = {};
         uint8_t actual[GBX_SHA256_SIZE];
 

@@ -113,7 +113,8 @@ int gbx_certificate_form(const struct gbx_disclosure_set *set, const struct gbx_
         gbx_auto(gbx_buffer_free) struct gbx_buffer out = { .secret = true };
         uint8_t digest[GBX_SHA256_SIZE];
         char text[GBX_SHA256_TEXT_SIZE];
-        int r = gbx_buffer_printf(&out, err, "{\"type\":\"glovebox-disclosure-certificate\",\"version\":%d,\"minimum\":%" PRIu64 ",\"keys\":[",
+        int r = gbx_buffer_printf(&out, err,
+                                  "{\"type\":\"glovebox-disclosure-certificate\",\"version\":%d,\"minimum\":%" PRIu64 ",\"keys\":[",
                                   GBX_CERTIFICATE_VERSION, set->minimum);
 
         for (size_t i = 0; i < set->key_count && r == 0; i++) {

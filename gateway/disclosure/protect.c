@@ -170,7 +170,7 @@ static int meet(struct gbx_plan *plan, struct gbx_demand *demand, double *price,
 }
 
 static bool touches(const struct gbx_plan *plan, const struct gbx_witness *witness, size_t decision) {
-        for (size_t i = 0; i < witness->move_count; i++)
+        for (size_t i = 0; witness->moves && i < witness->move_count; i++)
                 if (plan->system->cells[witness->moves[i].cell].decision == decision)
                         return true;
         return false;
@@ -236,7 +236,8 @@ int gbx_plan_complete(struct gbx_plan *plan, double deadline, struct gbx_error *
         while (!settled) { /* opening a cell may bring demands of its own */
                 settled = true;
                 for (size_t i = 0; i < plan->demand_count; i++) {
-                        bool had = plan->demands[i].witness.moves && !gbx_witness_fault(plan->system, plan->open, &plan->demands[i].witness);
+                        bool had = plan->demands[i].witness.moves &&
+                                !gbx_witness_fault(plan->system, plan->open, &plan->demands[i].witness);
 
                         if (had || !is_open(plan, &plan->demands[i]))
                                 continue;

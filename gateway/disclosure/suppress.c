@@ -110,7 +110,8 @@ static int attack_shares(struct exact *x, struct gbx_error *err) {
 
                 if (x->shares[own] < VIOLATED)
                         continue;
-                r = gbx_attack_run(x->plan->attack, demand->cell, demand->high, x->shares, 1, x->deadline, x->plan->moves, x->plan->cut, err);
+                r = gbx_attack_run(x->plan->attack, demand->cell, demand->high, x->shares, 1, x->deadline, x->plan->moves,
+                                   x->plan->cut, err);
                 if (r < 0 || r == GBX_ATTACK_TIME)
                         return r < 0 ? r : added;
                 if (r == GBX_ATTACK_FAILS)
@@ -162,7 +163,8 @@ static int deepen(struct exact *x, const struct gbx_demand *demand, struct gbx_e
                 if (x->shares[d] > 0 || gbx_solver_clock() > x->deadline)
                         continue;
                 x->shares[d] = 1;
-                r = gbx_attack_run(x->plan->attack, demand->cell, demand->high, x->shares, FAR, x->deadline, x->plan->moves, x->plan->cut, err);
+                r = gbx_attack_run(x->plan->attack, demand->cell, demand->high, x->shares, FAR, x->deadline, x->plan->moves,
+                                   x->plan->cut, err);
                 if (r < 0)
                         return r;
                 if (r != GBX_ATTACK_WINS) {

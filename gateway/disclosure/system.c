@@ -72,7 +72,8 @@ static int check_set(const struct gbx_disclosure_set *set, struct gbx_error *err
 
         if (set->key_count > GBX_DISCLOSURE_MAX_KEYS || set->table_count > GBX_DISCLOSURE_MAX_TABLES ||
             set->minimum > (uint64_t)GBX_DISCLOSURE_MAX_VALUE)
-                return gbx_fail(err, -EDQUOT, "disclosure: at most %d keys and %d tables", GBX_DISCLOSURE_MAX_KEYS, GBX_DISCLOSURE_MAX_TABLES);
+                return gbx_fail(err, -EDQUOT, "disclosure: at most %d keys and %d tables", GBX_DISCLOSURE_MAX_KEYS,
+                                GBX_DISCLOSURE_MAX_TABLES);
         for (size_t i = 0; i < set->key_count; i++)
                 if ((r = check_key(&set->keys[i], err)) < 0)
                         return r;
@@ -157,7 +158,8 @@ static int add_table(struct deriving *d, const struct gbx_disclosure_table *tabl
                 const struct gbx_disclosure_cell *from = &table->cells[c];
                 struct gbx_system_cell cell = {
                         .value = from->value, .count = from->count, .lower = from->lower, .upper = from->upper, .unsafe = from->unsafe,
-                        .non_negative = table->non_negative, .integer = table->integer, .universe = table->universe, .measure = table->measure,
+                        .non_negative = table->non_negative, .integer = table->integer, .universe = table->universe,
+                                .measure = table->measure,
                 };
                 struct gbx_system_decision *decision;
                 size_t place;

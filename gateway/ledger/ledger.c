@@ -268,7 +268,8 @@ static void free_batch(struct batch *batch) {
         free(batch->cells);
 }
 
-static int collect(const struct gbx_ledger_release *release, const struct shelf *shelf, bool all, struct batch *ret, struct gbx_error *err) {
+static int collect(const struct gbx_ledger_release *release, const struct shelf *shelf, bool all, struct batch *ret,
+                   struct gbx_error *err) {
         size_t total = 0;
 
         for (size_t c = 0; c < release->cell_count; c++)
@@ -393,10 +394,14 @@ static int describe(const struct gbx_ledger *ledger, const struct gbx_ledger_rel
                 int64_t weight = gbx_field_near(field, gbx_field_multiply(field, combination->weights[i], factor));
                 const struct origin *origin = i < batch->count ? NULL : &ledger->origins[shelf->space.basis[i - batch->count]];
 
-                if (weight)
-                        r = add_part(finding, origin ? origin->release : release->name, origin ? origin->label : batch->cells[i]->label, weight, err);
+                if (!weight)
+                        continue;
+                if (origin)
+                        r = add_part(finding, origin->release, origin->label, weight, err);
+                else if (batch->cells[i])
+                        r = add_part(finding, release->name, batch->cells[i]->label, weight, err);
         }
-        for (size_t i = 0; i < combination->known_count && r == 0; i++) {
+        for (size_t i = 0; ledger->origins && i < combination->known_count && r == 0; i++) {
                 const struct origin *origin = &ledger->origins[combination->known[i]];
 
                 r = add_part(finding, origin->release, origin->label, combination->known_weights[i], err);

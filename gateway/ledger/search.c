@@ -363,7 +363,8 @@ static uint32_t weigh_row(const struct deciding *d, const uint32_t *row, const u
 
                 for (size_t w = 0; w < d->work_count; w++)
                         if (factors[w] && d->works[w].values[c])
-                                value = gbx_field_reduce(&space->field, (uint64_t)d->works[w].values[c] * (space->field.prime - factors[w]) + value);
+                                value = gbx_field_reduce(&space->field,
+                                                         (uint64_t)d->works[w].values[c] * (space->field.prime - factors[w]) + value);
                 if (value)
                         units += d->sizes[c];
         }
@@ -478,11 +479,13 @@ static int search_sketches(struct deciding *d, const struct gbx_vector *vectors,
         int r = 0;
 
         for (size_t v = 0; v <= d->vector_count && r == 0; v++) {
-                struct gbx_sketch sketch = v < d->vector_count ? (struct gbx_sketch){} : sum;
+                struct gbx_sketch sketch = {};
                 struct gbx_sketch_match match;
 
                 if (v < d->vector_count)
                         r = gbx_space_sketch(d->space, &vectors[v], &sketch, err);
+                else
+                        sketch = sum;
                 if (r == 0 && (v < d->vector_count || v > 1) && gbx_sketches_match(sketches, &sketch, d->space->minimum, &match))
                         r = take_match(d, v, &match, ret, err);
                 if (r != 0 || v == d->vector_count)

@@ -182,7 +182,7 @@ static int group_units(struct gbx_space *space, const uint64_t *marks, struct gb
                 capacity *= 2;
 
         gbx_auto(gbx_free_pointer) uint32_t *table = calloc(capacity, sizeof *table);
-        refinement->parts = malloc((refinement->unit_count + 1) * sizeof *refinement->parts);
+        refinement->parts = calloc(refinement->unit_count + 1, sizeof *refinement->parts);
         if (!table || !refinement->parts)
                 return gbx_fail_memory(err);
         for (size_t i = 0; i < refinement->unit_count; i++) {
@@ -190,10 +190,12 @@ static int group_units(struct gbx_space *space, const uint64_t *marks, struct gb
                 size_t place = (size_t)gbx_mix(marks[i] + atom) & (capacity - 1);
                 struct gbx_part *part;
 
-                while (table[place] && (refinement->parts[table[place] - 1].atom != atom || refinement->parts[table[place] - 1].mark != marks[i]))
+                while (table[place] && (refinement->parts[table[place] - 1].atom != atom ||
+                                        refinement->parts[table[place] - 1].mark != marks[i]))
                         place = (place + 1) & (capacity - 1);
                 if (!table[place]) {
-                        refinement->parts[refinement->part_count] = (struct gbx_part){ .atom = atom, .unit = refinement->units[i], .mark = marks[i] };
+                        refinement->parts[refinement->part_count] = (struct gbx_part){ .atom = atom, .unit = refinement->units[i],
+                                                                                      .mark = marks[i] };
                         table[place] = (uint32_t)++refinement->part_count;
                 }
                 part = &refinement->parts[table[place] - 1];

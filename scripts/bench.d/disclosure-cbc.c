@@ -1,4 +1,5 @@
-/* gbx_solver on CLP (linear) and CBC (integer) instead of GLPK: what scripts/bench disclosure compares it with. Rows and bounds are kept here as well: an
+/* gbx_solver on CLP (linear) and CBC (integer) instead of GLPK: what scripts/bench disclosure compares it with.
+ * Rows and bounds are kept here as well: an
  * integer program is given to a new CBC model each time, which leaves nothing behind in it. */
 #include "gateway/disclosure/solver.h"
 
@@ -198,7 +199,8 @@ static int solve_integer(struct gbx_solver *s, double deadline, double *ret_boun
                 Cbc_setMaximumSeconds(model, left);
                 Cbc_setParameter(model, "threads", "0");
                 Cbc_solve(model);
-                r = Cbc_isProvenInfeasible(model) ? GBX_SOLVER_IMPOSSIBLE : Cbc_isProvenOptimal(model) ? GBX_SOLVER_OPTIMAL : GBX_SOLVER_TIME;
+                r = Cbc_isProvenInfeasible(model) ? GBX_SOLVER_IMPOSSIBLE
+                    : Cbc_isProvenOptimal(model)  ? GBX_SOLVER_OPTIMAL : GBX_SOLVER_TIME;
         }
         if (r == GBX_SOLVER_OPTIMAL) {
                 memcpy(s->integer_values, Cbc_getColSolution(model), s->column_count * sizeof(double));

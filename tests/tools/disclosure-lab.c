@@ -77,7 +77,8 @@ int main(int argc, char **argv) {
 
         double limit = argc > 1 ? atof(argv[1]) : 20;
 
-        printf("%-20s %6s %6s %9s %9s %7s %6s %8s %8s %9s\n", "tables", "cells", "unsafe", "heuristic", "exact", "proven", "rounds", "s heur.",
+        printf("%-20s %6s %6s %9s %9s %7s %6s %8s %8s %9s\n", "tables", "cells", "unsafe", "heuristic", "exact", "proven", "rounds",
+               "s heur.",
                "s exact", "witnesses");
         for (size_t i = 0; i < gbx_array_size(shapes); i++) {
                 struct made_tables made;
@@ -97,7 +98,8 @@ int main(int argc, char **argv) {
                 if (run(&system, 0, &quick, &quick_seconds) != 0 || run(&system, limit, &exact, &exact_seconds) != 0)
                         return 1;
                 printf("%-20s %6zu %6zu %9lld %9lld %7s %6zu %8.2f %8.2f %9zu\n", shapes[i].name, system.cell_count, unsafe,
-                       (long long)quick.cost, (long long)exact.cost, exact.optimal ? "yes" : "no", exact.rounds, quick_seconds, exact_seconds,
+                       (long long)quick.cost, (long long)exact.cost, exact.optimal ? "yes" : "no", exact.rounds, quick_seconds,
+                               exact_seconds,
                        exact.witness_count);
                 (void)fflush(stdout);
                 gbx_suppression_clear(&quick);

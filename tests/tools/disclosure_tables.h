@@ -94,7 +94,8 @@ static inline void make_table(struct made_tables *made, const size_t *keys, size
         memcpy(made->table_keys[t], keys, key_count * sizeof *keys);
         made->cells[t] = made_memory(cells, sizeof *made->cells[t]);
         made->cell_codes[t] = made_memory(cells * key_count, sizeof(size_t));
-        *table = (struct gbx_disclosure_table){ .name = "made", .keys = made->table_keys[t], .key_count = key_count, .cells = made->cells[t],
+        *table = (struct gbx_disclosure_table){ .name = "made", .keys = made->table_keys[t], .key_count = key_count,
+                                               .cells = made->cells[t],
                                                 .cell_count = cells, .non_negative = true, .integer = true };
         for (size_t i = 0; i < cells; i++) {
                 size_t *codes = made->cell_codes[t] + i * key_count, all[MADE_KEYS] = { 0 }, rest = i;
@@ -112,7 +113,8 @@ static inline void make_table(struct made_tables *made, const size_t *keys, size
                 cell->cost = cell->value ? 10 + (int64_t)cell->count : 1;
                 if (cell->unsafe) {
                         cell->lower = cell->value;
-                        cell->upper = (int64_t)made->set.minimum * unit - cell->value > 0 ? (int64_t)made->set.minimum * unit - cell->value : 1;
+                        cell->upper = (int64_t)made->set.minimum * unit - cell->value;
+                        cell->upper = cell->upper > 0 ? cell->upper : 1;
                 }
         }
 }

@@ -3,7 +3,7 @@
 
     ledger-workloads.py attacks N SEED     N planted attacks, as ledger-run reads them; the truth goes to file descriptor 3 as JSON
     ledger-workloads.py ordinary N SEED    N ordinary workloads of several releases
-    ledger-workloads.py history N SEED     one case of N releases, then 300 more: the ones to time
+    ledger-workloads.py history N SEED     one case of N releases, then 400 more: the ones to time
     ledger-workloads.py judge TRUTH        reads what ledger-run printed, compares
 
 The truth is computed here by adding up: an attack's combination is written down and must be over 1 to 9 units.
@@ -321,9 +321,10 @@ def decoys(rng, data):
 
 def attacks(count, seed):
     rng, tables, writer = random.Random(seed), load(), Writer(sys.stdout)
-    truth, seen, number = {}, set(), 0
+    truth, seen, number, tries = {}, set(), 0, 0
     while number < count:
-        kind, data = KINDS[number % len(KINDS)], tables[rng.randrange(2)]
+        kind, data = KINDS[tries % len(KINDS)], tables[rng.randrange(2)]
+        tries += 1
         column = rng.choice(["count"] + data.numbers)
         try:
             made = kind(rng, data, column)
@@ -336,7 +337,7 @@ def attacks(count, seed):
         people = made[2] if len(made) > 2 else ["bank"]
         parts = [(w, [(1, data.all)] if k == "whole" else releases[k[0]][k[1]].terms) for k, w in combination.items()]
         over = support(parts)
-        place = (data.name, tuple(c.terms[0][1] for r in releases for c in r))
+        place = (data.name, column, tuple(c.terms[0][1] for r in releases for c in r))
         if not 0 < over < MINIMUM or place in seen:
             continue
         seen.add(place)
@@ -391,7 +392,8 @@ def ordinary(count, seed):
 
 
 def history(count, seed):
-    """Releases to one recipient, then 300 more: as ordinary as before, and differences to those before."""
+    """Releases to one recipient, then 400 more: as ordinary as before, new cuts, and differences to those before: to one cell
+    (attack), to three to five cells of one table (deep)."""
     rng, tables, writer = random.Random(seed), load(), Writer(sys.stdout)
     sys.stdout.write(f"case history {MINIMUM}\n")
     past = []
@@ -400,8 +402,15 @@ def history(count, seed):
         table = ordinary_table(rng, data)
         past.append((data, table))
         writer.release(f"past-{i}", "bank", data.name, table)
-    for i in range(300):
-        if i % 3 == 0:
+    wide = [(place, data, cells) for place, (data, table) in enumerate(past) if len(cells := [c for c in table if not c.label.startswith("(all)")]) >= 7]
+    for i in range(400):
+        if i % 4 == 3:
+            target, data, cells = rng.choice(wide)
+            chosen = rng.sample(cells, rng.randint(3, 5))
+            units = frozenset().union(*(c.terms[0][1] for c in chosen))
+            writer.release(f"deep-{i}-on-past-{target}", "bank", data.name, [one("x", chosen[0].column, units - few(rng, data, units))])
+            continue
+        if i % 4 == 0:
             target = rng.randrange(count)
             data, table = past[target]
             cell = rng.choice(table)
@@ -409,7 +418,7 @@ def history(count, seed):
             writer.release(f"attack-{i}-on-past-{target}", "bank", data.name, [one("x", cell.column, units - few(rng, data, units))])
             continue
         data = tables[rng.randrange(2)]
-        if i % 3 == 1:
+        if i % 4 == 1:
             writer.release(f"ordinary-{i}", "bank", data.name, ordinary_table(rng, data))
         else:  # a filter that nobody used before
             writer.release(f"new-{i}", "bank", data.name, [one(f"half{k}", "count", u) for k, u in enumerate(new_halves(rng, data))])
@@ -428,10 +437,14 @@ def new_halves(rng, data):
 def judge(path):
     with open(path) as file:
         truth = json.load(file)
-    held, times = {}, {}
+    held, times, words_of = {}, {}, {}
     for line in sys.stdin:
         words = line.split()
         case, release, word, units, micro = words[0], words[1], words[2], int(words[4]), int(words[5])
+        words_of[release] = word
+        on = release.partition("-on-")[2]
+        if words_of.get(on) == "held":
+            continue  # what it builds on never left
         times.setdefault(release.split("-")[0], []).append((micro, word))
         if word == "held":
             held.setdefault(case, []).append((release, units, words[7:]))

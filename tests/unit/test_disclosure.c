@@ -26,7 +26,8 @@ static void suppress(const struct gbx_system *system, bool heuristic, struct gbx
 }
 
 /* weather: drizzle 53, fog 101, rain 641, snow 26, sun 640, (all) 1461; the minimum is 30. */
-static const struct gbx_disclosure_code weather[] = { { "(all)", 0 }, { "drizzle", 0 }, { "fog", 0 }, { "rain", 0 }, { "snow", 0 }, { "sun", 0 } };
+static const struct gbx_disclosure_code weather[] = { { "(all)", 0 }, { "drizzle", 0 }, { "fog", 0 }, { "rain", 0 }, { "snow", 0 },
+                                                     { "sun", 0 } };
 static const struct gbx_disclosure_key weather_key = { "weather", weather, 6 };
 static const size_t weather_codes[] = { 0, 1, 2, 3, 4, 5 }, weather_keys[] = { 0 };
 #define DAYS(code, days) { .codes = &weather_codes[code], .value = days, .count = days, .cost = days }
@@ -284,8 +285,8 @@ static void test_tampering(void **state) {
         gbx_sha256(certificate.data, certificate.size, digest);
         assert_int_equal(gbx_certificate_check(certificate.data, certificate.size, digest, NULL, NULL), 0);
         for (size_t i = 0; i < certificate.size; i++) {
-                const int read = certificate.data[i];
-                const uint8_t saved = (uint8_t)read, other = (uint8_t)(read >= '0' && read <= '9' ? '0' + (read - '0' + 1) % 10 : read ^ 1);
+                const int byte = certificate.data[i];
+                const uint8_t saved = (uint8_t)byte, other = (uint8_t)(byte >= '0' && byte <= '9' ? '0' + (byte - '0' + 1) % 10 : byte ^ 1);
                 char *moves = strstr((char *)certificate.data, "\"witnesses\"");
 
                 certificate.data[i] = other;
