@@ -97,11 +97,25 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIBRARIES) $(if $(LIBFUZZER),,$(B
 	@$(CC) $(LDFLAGS_ALL) $(if $(LIBFUZZER),-fsanitize=fuzzer,-pie $(BUILD)/obj/tests/fuzz/replay.o) $< \
 		-Wl,--start-group $(LIBRARIES) -Wl,--end-group $(PACKAGE_LIBS) -o $@
 
+# Unit tests find programs, images and data as an installation does (base/install.h): the folder of the tests is its bin.
+INSTALLED := $(BUILD)/tests/libexec/glovebox $(BUILD)/tests/share/glovebox
+$(BUILD)/tests/libexec/glovebox:
+	@mkdir -p $(@D) && ln -sfn ../.. $@
+$(BUILD)/tests/share/glovebox:
+	@mkdir -p $@ && ln -sfn ../../../images $@/images && ln -sfn ../../../share/content-scan.yaml $@/content-scan.yaml
+$(UNIT_TESTS): | $(INSTALLED)
+
+# A build folder for instrumented tests takes the programs that run confined, and the images, from the plain build.
+BORROWED := gbx-sandbox gbx-gate gbx-egress gbx-witness gbx-tabulator gbx-lua images share demo
+borrow:
+	@mkdir -p $(BUILD) && for name in $(BORROWED); do ln -sfn ../$$name $(BUILD)/$$name; done
+.PHONY: borrow
+
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .SECONDARY:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all programs images tests test unit e2e attack asan lint fuzz install uninstall clean help install-deps test-vm
+.PHONY: all programs images tests test unit e2e attack asan coverage lint fuzz install uninstall clean help install-deps test-vm
 
 programs: $(addprefix $(BUILD)/,$(PROGRAMS))
 tests: $(UNIT_TESTS) $(TOOLS) $(FUZZERS) $(addprefix $(BUILD)/,$(TEST_PROGRAMS))
@@ -109,7 +123,7 @@ all: programs images
 
 test: all tests ## dependencies if missing, build, all tests
 	@scripts/run-tests
-unit: tests ## unit tests only
+unit: all tests ## unit tests only
 	@scripts/run-tests unit
 e2e attack: all tests ## end-to-end tests only; attack tests only
 	@scripts/run-tests $@
@@ -118,12 +132,27 @@ test-vm: all tests ## the sandbox tests inside a virtual machine with Debian's c
 
 # Instrumented code makes gcc's flow analysis see what is not there (gcc's manual says so of these two).
 SANITIZER_NOISE := -Wno-format-truncation -Wno-maybe-uninitialized
-asan: ## unit tests and fuzz corpora under AddressSanitizer and UndefinedBehaviorSanitizer
+asan: all ## unit tests and fuzz corpora under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) BUILD=build/asan OPTIMIZE='-O1 -g' HARDEN='-fPIE' \
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer $(SANITIZER_NOISE)' asan-run
-asan-run: $(UNIT_TESTS) $(FUZZERS)
+asan-run: borrow $(UNIT_TESTS) $(FUZZERS)
 	@scripts/run-tests unit fuzz
 .PHONY: asan-run clang-run
+
+# The least that unit tests must reach of gateway/, in per cent of its lines.
+COVERAGE_FLOOR := 25
+COVERAGE_E2E := main-job owners policy site flow-limits job-flows main-job signals tabulator token witness log
+coverage: all ## lines that unit tests reach, by folder; E2E=1: and what the end-to-end tests add
+	@$(MAKE) BUILD=build/coverage OPTIMIZE='-O0 -g' HARDEN=-fPIE SANITIZE='--coverage -fprofile-update=prefer-atomic' coverage-run
+coverage-run: borrow $(UNIT_TESTS) $(BUILD)/gbx
+	@find $(BUILD)/obj -name '*.gcda' -delete
+	@scripts/run-tests unit
+	@scripts/coverage $(BUILD) --keep $(BUILD)/unit.json.gz --floor gateway/ $(COVERAGE_FLOOR)
+ifneq ($(E2E),)
+	@for suite in $(COVERAGE_E2E); do timeout 900 bats --tap tests/e2e/$$suite.bats >$(BUILD)/e2e-$$suite.tap 2>&1 || echo "failed: $$suite"; done
+	@scripts/coverage $(BUILD) --before $(BUILD)/unit.json.gz
+endif
+.PHONY: coverage-run
 
 clang: ## everything once more with clang
 	@$(MAKE) CC=clang BUILD=build/clang clang-run
