@@ -15,44 +15,48 @@ enum { MAX_ACTIONS = 3, MAX_COLUMNS = 12, MAX_STATES = 12 };
 #define ACTOR "actor"
 #define DETAIL(name) { name, NULL }
 
+struct column {
+        const char *column, *member;
+};
+
 /* Which entries may stand behind a row of each table, and what of the row each must say: a column by itself is the
  * entry's detail of that name, one with another name behind it that member of the entry. */
 static const struct evidence {
         const char *table;
         const char *actions[MAX_ACTIONS];
-        struct {
-                const char *column, *member;
-        } columns[MAX_COLUMNS];
+        struct column columns[MAX_COLUMNS];
         struct {
                 const char *state;
                 const char *actions[MAX_ACTIONS];
         } states[MAX_STATES];
+        struct column subject; /* what the entry that says the state must say as the row does */
 } evidences[] = {
         { "user", { "user.add", "user.change" },
           { { "name", OBJECT }, DETAIL("roles"), DETAIL("ssh_key"), DETAIL("age") },
-          { { "active", { "user.add", "user.change" } }, { "removed", { "user.remove" } } } },
+          { { "active", { "user.add", "user.change" } }, { "removed", { "user.remove" } } }, { "name", OBJECT } },
         { "policy", { "policy.apply" },
           { { "name", OBJECT }, DETAIL("digest"), DETAIL("purpose") },
-          { { "in-force", { "policy.apply" } }, { "replaced", { "policy.apply" } }, { "withdrawn", { "policy.withdraw" } } } },
+          { { "in-force", { "policy.apply" } }, { "replaced", { "policy.apply" } }, { "withdrawn", { "policy.withdraw" } } },
+          DETAIL("purpose") },
         { "dataset", { "data.add" },
           { { "name", OBJECT }, DETAIL("version"), DETAIL("owner"), DETAIL("stored"), DETAIL("ciphertext"), DETAIL("schema"), DETAIL("schema_source"),
             DETAIL("manifest"), DETAIL("signature"), DETAIL("bytes") },
           { { "active", { "data.add" } }, { "replaced", { "data.add" } }, { "revoked", { "data.revoke" } },
-            { "destroyed", { "data.destroy" } } } },
-        { "ownership", { "data.add", "data.transfer" }, { { "name", OBJECT }, DETAIL("owner") }, {} },
+            { "destroyed", { "data.destroy" } } }, { "name", OBJECT } },
+        { "ownership", { "data.add", "data.transfer" }, { { "name", OBJECT }, DETAIL("owner") }, {}, {} },
         { "algorithm", { "algo.submit" },
-          { { "digest", OBJECT }, { "submitter", ACTOR }, DETAIL("name"), DETAIL("engine"), DETAIL("bytes") }, {} },
+          { { "digest", OBJECT }, { "submitter", ACTOR }, DETAIL("name"), DETAIL("engine"), DETAIL("bytes") }, {}, {} },
         { "approval", { "review.approve", "review.reject" },
           { { "algorithm", OBJECT }, { "reviewer", ACTOR }, DETAIL("purpose"), DETAIL("policy"), DETAIL("statement"), DETAIL("signature"),
             DETAIL("ssh_key"), DETAIL("expires") },
-          { { "active", { "review.approve", "review.reject" } }, { "revoked", { "review.reject" } } } },
+          { { "active", { "review.approve", "review.reject" } }, { "revoked", { "review.reject" } } }, { "reviewer", ACTOR } },
         { "run", { "run.decide" },
-          { { "id", OBJECT }, { "requester", ACTOR }, DETAIL("algorithm"), DETAIL("purpose"), DETAIL("datasets"), DETAIL("policy"), DETAIL("request") }, {} },
+          { { "id", OBJECT }, { "requester", ACTOR }, DETAIL("algorithm"), DETAIL("purpose"), DETAIL("datasets"), DETAIL("policy"), DETAIL("request") }, {}, {} },
         { "output_review", { "output.review" },
           { { "run", OBJECT }, { "reviewer", ACTOR }, DETAIL("decision"), DETAIL("output"), DETAIL("findings"), DETAIL("policy"), DETAIL("statement"),
-            DETAIL("signature"), DETAIL("ssh_key") }, {} },
+            DETAIL("signature"), DETAIL("ssh_key") }, {}, {} },
         { "release", { "release.create" },
-          { { "id", OBJECT }, DETAIL("run"), DETAIL("recipient"), DETAIL("outputs"), DETAIL("mark"), DETAIL("family"), DETAIL("provenance"), DETAIL("record") }, {} },
+          { { "id", OBJECT }, DETAIL("run"), DETAIL("recipient"), DETAIL("outputs"), DETAIL("mark"), DETAIL("family"), DETAIL("provenance"), DETAIL("record") }, {}, {} },
 };
 
 static int read_entry(struct gbx_site *site, json_int_t number, json_t **ret, struct gbx_error *err) {
@@ -89,6 +93,14 @@ static int contradict(struct gbx_error *err, const char *table, const char *colu
                         table, column, (long long)number);
 }
 
+/* Whether the entry says of a column what the row says. */
+static bool agrees(const json_t *entry, const json_t *row, const struct column *column) {
+        const json_t *said = column->member ? json_object_get(entry, column->member)
+                                            : json_object_get(json_object_get(entry, "details"), column->column);
+
+        return same(json_object_get(row, column->column), said);
+}
+
 static int check_state(struct gbx_site *site, const struct evidence *evidence, const json_t *row, struct gbx_error *err) {
         gbx_auto(gbx_json_freep) json_t *entry = NULL;
         const char *state = gbx_json_text(row, "state");
@@ -102,7 +114,7 @@ static int check_state(struct gbx_site *site, const struct evidence *evidence, c
                 return r;
         for (size_t i = 0; i < MAX_STATES && evidence->states[i].state; i++)
                 if (state && strcmp(evidence->states[i].state, state) == 0 &&
-                    one_of(evidence->states[i].actions, gbx_json_text(entry, "action")))
+                    one_of(evidence->states[i].actions, gbx_json_text(entry, "action")) && agrees(entry, row, &evidence->subject))
                         return 0;
         return contradict(err, evidence->table, "state", number);
 }
@@ -123,12 +135,8 @@ int gbx_evidence_check(struct gbx_site *site, const char *table, const json_t *r
                 return r;
         if (!one_of(evidence->actions, gbx_json_text(entry, "action")))
                 return contradict(err, table, "entry", number);
-        for (size_t i = 0; i < MAX_COLUMNS && evidence->columns[i].column; i++) {
-                const char *column = evidence->columns[i].column, *member = evidence->columns[i].member;
-                const json_t *said = member ? json_object_get(entry, member) : json_object_get(json_object_get(entry, "details"), column);
-
-                if (!same(json_object_get(row, column), said))
-                        return contradict(err, table, column, number);
-        }
+        for (size_t i = 0; i < MAX_COLUMNS && evidence->columns[i].column; i++)
+                if (!agrees(entry, row, &evidence->columns[i]))
+                        return contradict(err, table, evidence->columns[i].column, number);
         return check_state(site, evidence, row, err);
 }
