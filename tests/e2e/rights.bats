@@ -51,6 +51,8 @@ n y n n n n   review ls
 n y n n n n   review statement $SCRIPT --purpose credit-scoring
 n y n n n n   review show run-000099
 n y n n n n   review reject run-000099 --reason x
+y n y n n n   job cancel run-000099
+n n y n n n   service recover
 y n n n n n   job fetch run-000099
 o y y y o n   job ls
 y y y y y n   job show run-000001

@@ -151,12 +151,12 @@ teardown_file() {
         sed -E 's/^expires: .*/expires: 2099-01-01T00:00:00Z/' "$statement" >"$WORK/long"
         sign li "$WORK/long"
         run take "$WORK/long" # taken or not, it may not make a run possible
-        printf 'x\n' >"$WORK/other.lua"
+        printf 'local x = 1\n' >"$WORK/other.lua"
         other=$(submit "$WORK/other.lua")
         status_is 2 gbx review approve "$other" --statement "$statement" --signature "$statement.sig" --as li # for another algorithm
         ssh-keygen -q -t ed25519 -N '' -f "$WORK/fake"
         gbx user add fake --role reviewer --ssh-key "$WORK/fake.pub" --as admin
-        status_is 0 gbx review approve "$SCRIPT" --purpose credit-scoring --key "$WORK/fake" --as fake # a reviewer the policy does not name
+        status_is 3 gbx review approve "$SCRIPT" --purpose credit-scoring --key "$WORK/fake" --as fake # a reviewer the policy does not name
         status_is 3 gbx job run --algo "$SCRIPT" --data credit --purpose credit-scoring --param by=home --as bank-a
         says "too-few-approvals: 0 of 2"
         status_is 0 take "$statement"
