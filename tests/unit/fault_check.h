@@ -63,7 +63,7 @@ static void put_in_order(struct world *world, struct gbx_site *site, uint64_t *r
 static void replay_agrees(struct world *world, struct gbx_site *site) {
         gbx_auto(gbx_replay_free) struct gbx_replay replay = {};
 
-        if (gbx_replay_log(site, NULL, &replay, &world->err) < 0)
+        if (gbx_replay_log(site, gbx_operation_action_of, &replay, &world->err) < 0)
                 fail_msg("%s: replay: %s", context, world->err.message);
         if (json_array_size(replay.divergences) || !replay.view_equal) {
                 gbx_auto(gbx_free_pointer) char *text = json_dumps(json_array_get(replay.divergences, 0), JSON_COMPACT | JSON_ENCODE_ANY);

@@ -378,7 +378,7 @@ static inline void world_replays(struct world *world) {
         gbx_auto(gbx_site_closep) struct gbx_site *site = world_open(world);
         gbx_auto(gbx_replay_free) struct gbx_replay replay = {};
 
-        if (gbx_replay_log(site, NULL, &replay, &world->err) < 0)
+        if (gbx_replay_log(site, gbx_operation_action_of, &replay, &world->err) < 0)
                 fail_msg("replay: %s", world->err.message);
         if (json_array_size(replay.divergences)) {
                 gbx_auto(gbx_free_pointer) char *text = json_dumps(json_array_get(replay.divergences, 0), JSON_COMPACT);
