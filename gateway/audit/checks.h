@@ -28,6 +28,9 @@ extern const struct gbx_replay_rule gbx_replay_people[], gbx_replay_runs[];
 int gbx_replay_check_signed(struct gbx_replay_state *state, const char *who, const char *object, const char *signature_object,
                             struct gbx_buffer *ret_text, struct gbx_error *err);
 
+/* 0 if the entry's `ssh_key` is that of its actor at that moment. */
+int gbx_replay_check_key(struct gbx_replay_state *state, struct gbx_error *err);
+
 /* The run that the entry is about. 1: there is none. */
 int gbx_replay_find_run(struct gbx_replay_state *state, json_t **ret_row, struct gbx_error *err);
 

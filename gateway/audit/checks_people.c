@@ -43,6 +43,28 @@ static int64_t entry_time(const struct gbx_replay_state *state) {
         return time;
 }
 
+int gbx_replay_check_key(struct gbx_replay_state *state, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *user = NULL;
+        int r = gbx_fact_one(&state->then, &user, err, "user", "name=?1 AND state='active'", gbx_replay_top(state, "actor"), NULL);
+
+        if (r > 0)
+                return gbx_fail(err, -ENOENT, "'%s' was not an active user", gbx_replay_top(state, "actor"));
+        return r < 0 || strcmp(gbx_json_text(user, "ssh_key"), gbx_replay_detail(state, "ssh_key")) == 0
+                       ? r
+                       : gbx_fail(err, -EBADMSG, "the key was another one");
+}
+
+/* What the entry says of the approval is what was signed, and the key that of the reviewer at that moment. */
+static int check_said(struct gbx_replay_state *state, const struct gbx_approval *approval, struct gbx_error *err) {
+        char expires[GBX_TIME_TEXT_SIZE];
+
+        gbx_time_text(approval->expires, expires);
+        if (strcmp(approval->purpose, gbx_replay_detail(state, "purpose")) != 0 || strcmp(approval->policy, gbx_replay_detail(state, "policy")) != 0 ||
+            strcmp(expires, gbx_replay_detail(state, "expires")) != 0)
+                return gbx_fail(err, -EBADMSG, "the entry says something else than the statement");
+        return gbx_replay_check_key(state, err);
+}
+
 static int check_approval(struct gbx_replay_state *state, struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) struct gbx_approval *approval = calloc(1, sizeof *approval);
         gbx_auto(gbx_buffer_free) struct gbx_buffer statement = {};
@@ -61,6 +83,8 @@ static int check_approval(struct gbx_replay_state *state, struct gbx_error *err)
                                         gbx_replay_detail(state, "statement"), &problem);
         if (r >= 0 && strcmp(approval->reviewer, gbx_replay_top(state, "actor")) != 0)
                 r = gbx_fail(&problem, -EBADMSG, "the statement is of another reviewer");
+        if (r >= 0)
+                r = check_said(state, approval, &problem);
         return r < 0 ? gbx_replay_diverge(state, err, "%s", problem.message) : 0;
 }
 
@@ -75,6 +99,21 @@ static int check_user(struct gbx_replay_state *state, struct gbx_error *err) {
         return r > 0 || strcmp(gbx_json_text(row, "name"), gbx_replay_top(state, "object")) == 0
                        ? 0
                        : gbx_replay_diverge(state, err, "the key was that of '%s'", gbx_json_text(row, "name"));
+}
+
+/* The manifest that the owner signed is about this version of this dataset. */
+static int check_manifest(struct gbx_replay_state *state, json_int_t version, const struct gbx_buffer *text, struct gbx_error *err) {
+        struct gbx_manifest manifest;
+        int r = gbx_manifest_parse(text->data, text->size, &manifest, err);
+
+        if (r < 0)
+                return r;
+        if (strcmp(manifest.id, gbx_replay_top(state, "object")) != 0 || manifest.version != (uint64_t)version ||
+            strcmp(manifest.owner, gbx_replay_detail(state, "owner")) != 0 || strcmp(manifest.site, state->then.origin) != 0 ||
+            strcmp(manifest.schema, gbx_replay_detail(state, "schema_source")) != 0 ||
+            strcmp(manifest.ciphertext, gbx_replay_detail(state, "ciphertext")) != 0)
+                return gbx_fail(err, -EBADMSG, "it is about another dataset, version, owner, schema or file");
+        return 0;
 }
 
 static int check_dataset(struct gbx_replay_state *state, struct gbx_error *err) {
@@ -95,6 +134,8 @@ static int check_dataset(struct gbx_replay_state *state, struct gbx_error *err) 
         if (r < 0 || !*gbx_replay_detail(state, "signature"))
                 return r < 0 ? r : 0;
         r = gbx_replay_check_signed(state, owner, gbx_replay_detail(state, "manifest"), gbx_replay_detail(state, "signature"), &text, &problem);
+        if (r >= 0)
+                r = check_manifest(state, version, &text, &problem);
         return r < 0 ? gbx_replay_diverge(state, err, "the owner's manifest: %s", problem.message) : 0;
 }
 

@@ -176,6 +176,14 @@ static int check_gate(struct gbx_replay_state *state, struct gbx_error *err) {
         return r < 0 ? gbx_replay_diverge(state, err, "%s", problem.message) : compare_verdict(state, &verdict, err);
 }
 
+/* What the entry says of the word is what was signed. */
+static bool says_the_same(const struct gbx_replay_state *state, const struct gbx_output_statement *statement) {
+        return strcmp(gbx_replay_detail(state, "decision"), statement->decision == GBX_OUTPUT_APPROVE ? "approve" : "reject") == 0 &&
+               strcmp(gbx_replay_detail(state, "output"), statement->outputs) == 0 &&
+               strcmp(gbx_replay_detail(state, "findings"), statement->findings) == 0 &&
+               strcmp(gbx_replay_detail(state, "policy"), statement->policy) == 0;
+}
+
 /* A reviewer's signed word on held outputs: of the key of that moment, and about what was held. */
 static int check_word(struct gbx_replay_state *state, struct gbx_error *err) {
         gbx_auto(gbx_free_pointer) struct gbx_output_statement *statement = calloc(1, sizeof *statement);
@@ -184,14 +192,18 @@ static int check_word(struct gbx_replay_state *state, struct gbx_error *err) {
         struct gbx_error problem = {};
         int r = statement ? gbx_replay_find_run(state, &row, err) : gbx_fail_memory(err);
 
-        if (r != 0)
-                return r < 0 ? r : 0; /* an unknown run is a divergence already */
+        if (r != 0) /* a word moves no run, so nobody else has named it */
+                return r < 0 ? r : gbx_replay_diverge(state, err, "a word about a run that was not decided");
         if (strcmp(gbx_json_text(row, "requester"), gbx_replay_top(state, "actor")) == 0)
                 return gbx_replay_diverge(state, err, "the requester reviewed outputs of the own run");
         r = gbx_replay_check_signed(state, gbx_replay_top(state, "actor"), gbx_replay_detail(state, "statement"),
                                     gbx_replay_detail(state, "signature"), &text, &problem);
         if (r >= 0)
                 r = gbx_output_statement_parse(gbx_buffer_text(&text), text.size, statement, &problem);
+        if (r >= 0 && !says_the_same(state, statement))
+                r = gbx_fail(&problem, -EBADMSG, "the entry says something else than the statement");
+        if (r >= 0)
+                r = gbx_replay_check_key(state, &problem);
         if (r < 0)
                 return gbx_replay_diverge(state, err, "%s", problem.message);
         if (strcmp(statement->run, gbx_json_text(row, "id")) != 0 || strcmp(statement->outputs, gbx_json_text(row, "output")) != 0 ||
