@@ -59,7 +59,8 @@ static int check_said(struct gbx_replay_state *state, const struct gbx_approval 
         char expires[GBX_TIME_TEXT_SIZE];
 
         gbx_time_text(approval->expires, expires);
-        if (strcmp(approval->purpose, gbx_replay_detail(state, "purpose")) != 0 || strcmp(approval->policy, gbx_replay_detail(state, "policy")) != 0 ||
+        if (strcmp(approval->purpose, gbx_replay_detail(state, "purpose")) != 0 ||
+            strcmp(approval->policy, gbx_replay_detail(state, "policy")) != 0 ||
             strcmp(expires, gbx_replay_detail(state, "expires")) != 0)
                 return gbx_fail(err, -EBADMSG, "the entry says something else than the statement");
         return gbx_replay_check_key(state, err);

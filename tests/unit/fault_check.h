@@ -130,7 +130,8 @@ static uint64_t check(const struct operation *operation, struct world *world, ui
                 fail_msg("%s: the site does not open: %s", context, world->err.message);
         put_in_order(world, site, &size);
         if (size < least)
-                fail_msg("%s: entries that were durable are gone: %llu of %llu", context, (unsigned long long)size, (unsigned long long)least);
+                fail_msg("%s: entries that were durable are gone: %llu of %llu", context, (unsigned long long)size,
+                         (unsigned long long)least);
         verify_log(world);
         replay_agrees(world, site);
         releases_are_whole(world, site);

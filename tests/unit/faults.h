@@ -150,12 +150,15 @@ int fdatasync(int fd);
 int fdatasync(int fd) { return fault_step("fdatasync", fd, NULL, false) ? -1 : (int)fault_raw(syscall(SYS_fdatasync, fd)); }
 
 int ftruncate(int fd, off_t size);
-int ftruncate(int fd, off_t size) { return fault_step("ftruncate", fd, NULL, true) ? -1 : (int)fault_raw(syscall(SYS_ftruncate, fd, size)); }
+int ftruncate(int fd, off_t size) {
+        return fault_step("ftruncate", fd, NULL, true) ? -1 : (int)fault_raw(syscall(SYS_ftruncate, fd, size));
+}
 int ftruncate64(int fd, off_t size);
 int ftruncate64(int fd, off_t size) { return ftruncate(fd, size); }
 
 static int fault_open(int directory, const char *path, int flags, mode_t mode) {
-        if ((flags & O_CREAT) && faults.kind && syscall(SYS_faccessat, directory, path, F_OK) < 0 && fault_step("create", directory, path, true))
+        if ((flags & O_CREAT) && faults.kind && syscall(SYS_faccessat, directory, path, F_OK) < 0 &&
+            fault_step("create", directory, path, true))
                 return -1;
         return (int)fault_raw(syscall(SYS_openat, directory, path, flags, mode));
 }

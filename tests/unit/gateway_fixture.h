@@ -114,7 +114,8 @@ static const char world_script[] =
 static inline void world_csv(struct gbx_buffer *ret) {
         (void)gbx_buffer_append_text(ret, "applicant_id,status,home,income\n", NULL);
         for (int i = 0; i < 60; i++)
-                (void)gbx_buffer_printf(ret, NULL, "A%05d,%s,%s,%d\n", i, i % 20 == 7 ? "bad" : "good", i % 3 ? "owner" : "rent", 60 + i * 37 % 200);
+                (void)gbx_buffer_printf(ret, NULL, "A%05d,%s,%s,%d\n", i, i % 20 == 7 ? "bad" : "good", i % 3 ? "owner" : "rent",
+                                        60 + i * 37 % 200);
 }
 
 /* --- files ------------------------------------------------------------------------------- */
@@ -139,7 +140,8 @@ static inline int world_copy_tree(const char *from, const char *to) {
                         result = mkdir(path, entry->fts_statp->st_mode & 07777);
                 else if (entry->fts_info == FTS_F) {
                         gbx_auto(gbx_close_fd) int in = open(entry->fts_path, O_RDONLY | O_CLOEXEC);
-                        gbx_auto(gbx_close_fd) int out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, entry->fts_statp->st_mode & 07777);
+                        gbx_auto(gbx_close_fd) int out =
+                                open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, entry->fts_statp->st_mode & 07777);
                         ssize_t n = 1;
 
                         while (in >= 0 && out >= 0 && n > 0)
@@ -229,7 +231,8 @@ static inline void world_expect(struct world *world, int expected, const char *w
         int r = world_ask(world, who, noun, verb, request);
 
         if (r != expected)
-                fail_msg("%s %s by %s: %d, expected %d: %s", noun, verb ? verb : "", who ? who : "the operator", r, expected, world->err.message);
+                fail_msg("%s %s by %s: %d, expected %d: %s", noun, verb ? verb : "", who ? who : "the operator", r, expected,
+                         world->err.message);
 }
 
 static inline void world_says(const struct world *world, const char *text) {

@@ -179,9 +179,9 @@ static size_t try_variants(struct world *world, const json_t *entry) {
 
 /* Entries that move a run or give a right: each once more at the end of the log is wrong in itself. */
 static void forged_entries_are_named(void **state) {
-        static const char *const actions[] = { "user.add",     "user.remove",    "review.approve", "data.add",       "data.transfer",   "run.decide",
-                                               "run.start",    "run.end",        "gate.check",     "gate.hold",      "output.review",   "release.approve",
-                                               "release.reject", "release.create", "release.fetch" };
+        static const char *const actions[] = { "user.add",      "user.remove",     "review.approve", "data.add",       "data.transfer",
+                                               "run.decide",    "run.start",       "run.end",        "gate.check",     "gate.hold",
+                                               "output.review", "release.approve", "release.reject", "release.create", "release.fetch" };
         struct world *world = *state;
         gbx_auto(gbx_site_closep) struct gbx_site *site = NULL;
         size_t named = 0;

@@ -76,7 +76,9 @@ static int visit_fields(void *context, const struct gbx_operation *operation) {
         assert_int_equal(gbx_api_check(operation, none, NULL, &world->err), -EINVAL);
         for (const struct gbx_field *f = operation->fields; f && f->name; f++) {
                 gbx_auto(gbx_json_freep) json_t *bad = request_of(operation, true), *less = request_of(operation, true), *problems = NULL;
-                json_t *wrong = f->type == GBX_FIELD_OBJECT || f->type == GBX_FIELD_INTEGER || f->type == GBX_FIELD_BOOLEAN ? json_string("x") : json_integer(7);
+                json_t *wrong = f->type == GBX_FIELD_OBJECT || f->type == GBX_FIELD_INTEGER || f->type == GBX_FIELD_BOOLEAN
+                                        ? json_string("x")
+                                        : json_integer(7);
 
                 if (f->client) {
                         json_decref(wrong);
@@ -102,12 +104,24 @@ static void values_are_checked_by_their_type(void **state) {
                 const char *json;
                 int r;
         } values[] = {
-                { GBX_FIELD_TEXT, "\"Größe\"", 0 },        { GBX_FIELD_TEXT, "\"a\\nb\"", -EINVAL },     { GBX_FIELD_TEXT, "7", -EINVAL },
-                { GBX_FIELD_NAME, "\"bank-a\"", 0 },       { GBX_FIELD_NAME, "\"a b\"", -EINVAL },       { GBX_FIELD_NAME, "\"\"", -EINVAL },
-                { GBX_FIELD_INTEGER, "0", 0 },             { GBX_FIELD_INTEGER, "-1", -EINVAL },         { GBX_FIELD_INTEGER, "1.5", -EINVAL },
-                { GBX_FIELD_BOOLEAN, "true", 0 },          { GBX_FIELD_BOOLEAN, "1", -EINVAL },          { GBX_FIELD_TIME, "\"2026-12-31\"", 0 },
-                { GBX_FIELD_TIME, "\"2026-12-31T00:00:00Z\"", 0 }, { GBX_FIELD_TIME, "\"tomorrow\"", -EINVAL }, { GBX_FIELD_TIME, "\"2026-13-01\"", -EINVAL },
-                { GBX_FIELD_OBJECT, "{}", 0 },             { GBX_FIELD_OBJECT, "[]", -EINVAL },          { GBX_FIELD_DOCUMENT, "\"a\\nb\"", 0 },
+                { GBX_FIELD_TEXT, "\"Größe\"", 0 },
+                { GBX_FIELD_TEXT, "\"a\\nb\"", -EINVAL },
+                { GBX_FIELD_TEXT, "7", -EINVAL },
+                { GBX_FIELD_NAME, "\"bank-a\"", 0 },
+                { GBX_FIELD_NAME, "\"a b\"", -EINVAL },
+                { GBX_FIELD_NAME, "\"\"", -EINVAL },
+                { GBX_FIELD_INTEGER, "0", 0 },
+                { GBX_FIELD_INTEGER, "-1", -EINVAL },
+                { GBX_FIELD_INTEGER, "1.5", -EINVAL },
+                { GBX_FIELD_BOOLEAN, "true", 0 },
+                { GBX_FIELD_BOOLEAN, "1", -EINVAL },
+                { GBX_FIELD_TIME, "\"2026-12-31\"", 0 },
+                { GBX_FIELD_TIME, "\"2026-12-31T00:00:00Z\"", 0 },
+                { GBX_FIELD_TIME, "\"tomorrow\"", -EINVAL },
+                { GBX_FIELD_TIME, "\"2026-13-01\"", -EINVAL },
+                { GBX_FIELD_OBJECT, "{}", 0 },
+                { GBX_FIELD_OBJECT, "[]", -EINVAL },
+                { GBX_FIELD_DOCUMENT, "\"a\\nb\"", 0 },
         };
 
         (void)state;
@@ -201,7 +215,8 @@ static int visit_allowed(void *context, const struct gbx_operation *operation) {
                 enum gbx_scope scope;
                 int r;
 
-                if (!is_open_to_all(operation->action) && gbx_decide_scope(roles_of(world, people[i]), operation->action, &scope, &world->err) < 0)
+                if (!is_open_to_all(operation->action) &&
+                    gbx_decide_scope(roles_of(world, people[i]), operation->action, &scope, &world->err) < 0)
                         continue;
                 if (operation->kind == GBX_READ) {
                         uint64_t before = log_size(world);
@@ -260,12 +275,16 @@ static void what_is_not_declared_does_not_leave(void **state) {
                                                      { "list", NULL, GBX_COLUMN_LIST, 0 },
                                                      {} };
         static const struct gbx_part rows[] = { { .kind = GBX_PART_ROWS, .columns = columns }, {} };
-        static const struct gbx_part fields[] = { { .kind = GBX_PART_FIELDS, .columns = columns }, { .kind = GBX_PART_LINES, .member = "lines" }, {} };
-        const struct gbx_operation of_rows = { .noun = "thing", .own = "name", .answer = rows }, of_fields = { .noun = "thing", .own = "name", .answer = fields };
+        static const struct gbx_part fields[] = { { .kind = GBX_PART_FIELDS, .columns = columns },
+                                                  { .kind = GBX_PART_LINES, .member = "lines" },
+                                                  {} };
+        const struct gbx_operation of_rows = { .noun = "thing", .own = "name", .answer = rows },
+                                   of_fields = { .noun = "thing", .own = "name", .answer = fields };
         struct world *world = *state;
         gbx_auto(gbx_caller_freep) struct gbx_caller *caller = NULL;
         struct gbx_session session = { .roles = GBX_ROLE_ANALYST, .scope = GBX_SCOPE_OWN };
-        gbx_auto(gbx_json_freep) json_t *list = json_loads("[{\"name\":\"bank-a\",\"bytes\":7,\"secret\":1,\"list\":\"[1,2]\"},{\"name\":\"bank-b\"}]", 0, NULL);
+        gbx_auto(gbx_json_freep) json_t *list =
+                json_loads("[{\"name\":\"bank-a\",\"bytes\":7,\"secret\":1,\"list\":\"[1,2]\"},{\"name\":\"bank-b\"}]", 0, NULL);
         gbx_auto(gbx_json_freep) json_t *one = json_loads("{\"name\":\"bank-a\",\"bytes\":7,\"lines\":[\"x\"],\"secret\":1}", 0, NULL);
         gbx_auto(gbx_json_freep) json_t *other = json_loads("{\"name\":\"bank-b\"}", 0, NULL), *all = json_deep_copy(list);
 

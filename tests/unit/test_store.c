@@ -40,29 +40,31 @@ static void fill(struct world *world) {
         assert_int_equal(world_submit(world, "bank-b", "other", "return 1\n"), 0);
         site = world_open(world);
         note(site, "data.transfer", "credit", "done",
-             json_pack("{s:s, s:s, s:s, s:s, s:s}", "from", "fund", "owner", "ministry", "statement", DIGEST("c"), "signature_from", DIGEST("d"),
-                       "signature_to", DIGEST("e")));
+             json_pack("{s:s, s:s, s:s, s:s, s:s}", "from", "fund", "owner", "ministry", "statement", DIGEST("c"), "signature_from",
+                       DIGEST("d"), "signature_to", DIGEST("e")));
         for (size_t i = 0; i < 2; i++) {
                 const char *run = runs[i], *analyst = i ? "bank-b" : "bank-a", *other = i ? DIGEST("a") : DIGEST("b");
 
                 note(site, "policy.apply", i ? "one" : "two", "done", json_pack("{s:s, s:s}", "digest", other, "purpose", i ? "p" : "q"));
                 note(site, "run.decide", run, "allowed",
-                     json_pack("{s:s, s:s, s:[s], s:s, s:s}", "algorithm", other, "purpose", "p", "datasets", "credit", "policy", other, "request",
-                               other));
+                     json_pack("{s:s, s:s, s:[s], s:s, s:s}", "algorithm", other, "purpose", "p", "datasets", "credit", "policy", other,
+                               "request", other));
                 note(site, "run.start", run, "done", json_object());
                 note(site, "flow.opened", run, "done", json_pack("{s:s, s:s}", "rule", analyst, "destination", other));
-                note(site, "flow.closed", run, "done", json_pack("{s:s, s:s, s:i, s:i}", "rule", analyst, "destination", other, "sent", 5, "received", 7 + (int)i));
+                note(site, "flow.closed", run, "done",
+                     json_pack("{s:s, s:s, s:i, s:i}", "rule", analyst, "destination", other, "sent", 5, "received", 7 + (int)i));
                 note(site, "flow.refused", run, "failed", json_pack("{s:s, s:s}", "rule", analyst, "destination", other));
                 note(site, "breaker.open", analyst, "done", json_pack("{s:s, s:i}", "kind", "analyst", "failures", 3 + (int)i));
-                note(site, "run.end", run, "done", json_pack("{s:i, s:i, s:i, s:i}", "cpu_ms", 1 + (int)i, "wall_ms", 2, "memory_bytes", 3, "denied", 0));
+                note(site, "run.end", run, "done",
+                     json_pack("{s:i, s:i, s:i, s:i}", "cpu_ms", 1 + (int)i, "wall_ms", 2, "memory_bytes", 3, "denied", 0));
                 note(site, "gate.check", run, "hold", json_pack("{s:s, s:s}", "output", other, "findings", other));
                 note(site, "gate.hold", run, "held", json_pack("{s:s, s:s}", "findings", other, "sealed", other));
                 note(site, "output.review", run, "done",
-                     json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "decision", i ? "approve" : "reject", "output", other, "findings", other, "policy",
-                               other, "statement", other, "signature", other, "ssh_key", other));
+                     json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "decision", i ? "approve" : "reject", "output", other, "findings",
+                               other, "policy", other, "statement", other, "signature", other, "ssh_key", other));
                 note(site, "release.create", i ? "release-1" : "release-2", "done",
-                     json_pack("{s:s, s:s, s:[{s:s}], s:{s:s}, s:s, s:s}", "run", run, "recipient", analyst, "outputs", "file", other, "mark", "t", other,
-                               "provenance", other, "record", other));
+                     json_pack("{s:s, s:s, s:[{s:s}], s:{s:s}, s:s, s:s}", "run", run, "recipient", analyst, "outputs", "file", other,
+                               "mark", "t", other, "provenance", other, "record", other));
                 note(site, "heartbeat", "site", "done", json_pack("{s:i}", "number", (int)i + 1));
         }
 }
@@ -165,7 +167,8 @@ static void first_row(sqlite3 *file, const char *table, const struct column *col
 
         for (size_t i = 0; i < count; i++)
                 if (columns[i].key)
-                        (void)snprintf(select + strlen(select), sizeof select - strlen(select), "%s%s", place++ ? "," : "", columns[i].name);
+                        (void)snprintf(select + strlen(select), sizeof select - strlen(select), "%s%s", place++ ? "," : "",
+                                       columns[i].name);
         (void)snprintf(text, sizeof text, "%.400s FROM %s LIMIT 1 OFFSET %d", select, table, offset);
         assert_int_equal(sqlite3_prepare_v2(file, text, -1, &statement, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
@@ -182,7 +185,8 @@ static void first_row(sqlite3 *file, const char *table, const struct column *col
 static bool differ(struct world *world, const char *table, const char *column, const char *one, const char *two) {
         sqlite3 *file = open_file(world);
         sqlite3_stmt *statement;
-        char *ask = sqlite3_mprintf("SELECT (SELECT %s FROM %s WHERE %s) IS NOT (SELECT %s FROM %s WHERE %s)", column, table, one, column, table, two);
+        char *ask = sqlite3_mprintf("SELECT (SELECT %s FROM %s WHERE %s) IS NOT (SELECT %s FROM %s WHERE %s)", column, table, one, column,
+                                    table, two);
         bool result;
 
         assert_int_equal(sqlite3_prepare_v2(file, ask, -1, &statement, NULL), SQLITE_OK);
@@ -221,7 +225,8 @@ static size_t edit_column(struct world *world, const char *table, const struct c
         bool number = strcmp(column->type, "INTEGER") == 0;
         size_t n = 0;
 
-        n += edit(world, table, number ? "UPDATE %s SET %s=COALESCE(%s,0)+1000 WHERE %s" : "UPDATE %s SET %s=COALESCE(%s,'')||'x' WHERE %s", table,
+        n += edit(world, table,
+                  number ? "UPDATE %s SET %s=COALESCE(%s,0)+1000 WHERE %s" : "UPDATE %s SET %s=COALESCE(%s,'')||'x' WHERE %s", table,
                   name, name, one);
         n += edit(world, table, "UPDATE %s SET %s=NULL WHERE %s AND %s IS NOT NULL", table, name, one, name);
         if (!column->key && differ(world, table, name, one, two))
@@ -253,7 +258,8 @@ static void every_edit_of_every_table_is_refused(void **state) {
                 edits += edit(world, *table, "DELETE FROM %s WHERE %s", *table, one);
                 edits += edit(world, *table, "DELETE FROM %s", *table);
                 edits += edit(world, *table, "DELETE FROM seal WHERE tbl='%s'", *table);
-                edits += edit(world, *table, "CREATE TEMP TABLE c AS SELECT * FROM %s WHERE %s; UPDATE c SET %s=%s||'9'; INSERT INTO %s SELECT * FROM c",
+                edits += edit(world, *table,
+                              "CREATE TEMP TABLE c AS SELECT * FROM %s WHERE %s; UPDATE c SET %s=%s||'9'; INSERT INTO %s SELECT * FROM c",
                               *table, one, columns[0].name, columns[0].name, *table);
         }
         assert_true(edits > 200);
@@ -289,10 +295,15 @@ static void an_older_seal_is_refused(void **state) {
 /* What of a row stands in no entry, or is compared where it is used and not here. */
 static bool beyond_evidence(const char *table, const char *column) {
         static const char *const columns[][2] = {
-                { "user", "since" },   { "algorithm", "deterministic" }, { "approval", "decision" }, { "approval", "time" }, { "ownership", "statement" },
-                { "output_review", "time" }, { "release", "state" },    { "release", "fetched" },   { "run", "state" },     { "run", "outcome" },
-                { "run", "denied" },   { "run", "cpu_ms" },   { "run", "wall_ms" }, { "run", "memory_bytes" }, { "run", "output" }, { "run", "findings" },
-                { "run", "sealed" },   { "run", "state_seq" },
+                { "user", "since" },          { "algorithm", "deterministic" },
+                { "approval", "decision" },   { "approval", "time" },
+                { "ownership", "statement" }, { "output_review", "time" },
+                { "release", "state" },       { "release", "fetched" },
+                { "run", "state" },           { "run", "outcome" },
+                { "run", "denied" },          { "run", "cpu_ms" },
+                { "run", "wall_ms" },         { "run", "memory_bytes" },
+                { "run", "output" },          { "run", "findings" },
+                { "run", "sealed" },          { "run", "state_seq" },
         };
 
         for (size_t i = 0; i < gbx_array_size(columns); i++)
@@ -324,7 +335,8 @@ static bool lie_is_refused(struct world *world, const char *table, const struct 
 }
 
 static void a_sealed_lie_is_refused_by_its_entry(void **state) {
-        static const char *const tables[] = { "user", "policy", "dataset", "ownership", "algorithm", "approval", "run", "output_review", "release" };
+        static const char *const tables[] = { "user",     "policy", "dataset",       "ownership", "algorithm",
+                                              "approval", "run",    "output_review", "release" };
         struct world *world = *state;
 
         fill(world);
@@ -386,7 +398,8 @@ static void a_right_is_asked_inside_the_transaction(void **state) {
         world_expect(world, 0, "admin", "user", "remove", json_pack("{s:s}", "name", "bank-b")); /* by another process, say */
         assert_int_equal(gbx_transaction_begin(&transaction, site, caller, "algo submit", &world->err), -EKEYREJECTED);
         size = gbx_log_size(site->log);
-        assert_int_equal(gbx_record(site, caller, "algo submit", &(struct gbx_action){ "algo.submit", "sha256:00", "done", NULL, NULL }, &world->err),
+        assert_int_equal(gbx_record(site, caller, "algo submit", &(struct gbx_action){ "algo.submit", "sha256:00", "done", NULL, NULL },
+                                    &world->err),
                          -EKEYREJECTED);
         assert_int_equal(gbx_log_size(site->log), size + 1); /* the refusal */
         assert_int_equal(world_count(world, "SELECT * FROM algorithm"), 1);
@@ -468,8 +481,9 @@ static void threads_and_processes_exclude_each_other(void **state) {
 static void readers_wait_for_nobody(void **state) {
         static const struct {
                 const char *who, *noun, *verb;
-        } questions[] = { { "bank-a", "job", "ls" },  { "bank-a", "data", "ls" }, { "admin", "user", "ls" },     { "admin", "policy", "ls" },
-                          { "wang", "review", "ls" }, { "admin", "status", NULL }, { "bank-a", "release", "ls" } };
+        } questions[] = { { "bank-a", "job", "ls" },    { "bank-a", "data", "ls" }, { "admin", "user", "ls" },
+                          { "admin", "policy", "ls" },  { "wang", "review", "ls" }, { "admin", "status", NULL },
+                          { "bank-a", "release", "ls" } };
         struct world *world = *state;
         gbx_auto(gbx_site_closep) struct gbx_site *site = world_open(world);
         struct gbx_transaction *transaction = NULL;
@@ -477,7 +491,9 @@ static void readers_wait_for_nobody(void **state) {
         int status;
 
         assert_int_equal(gbx_transaction_begin_system(&transaction, site, &world->err), 0);
-        assert_int_equal(gbx_transaction_record(transaction, &(struct gbx_action){ "service.stop", "site", "done", NULL, NULL }, NULL, &world->err), 0);
+        assert_int_equal(gbx_transaction_record(transaction, &(struct gbx_action){ "service.stop", "site", "done", NULL, NULL }, NULL,
+                                                &world->err),
+                         0);
         child = fork(); /* where they waited, the alarm would end this one */
         if (child == 0) {
                 (void)alarm(60);
@@ -572,7 +588,10 @@ static void a_caller_is_proven(void **state) {
         static const struct {
                 enum gbx_caller_proof_kind kind;
                 const char *name;
-        } proofs[] = { { GBX_PROOF_DIRECTORY, "directory" }, { GBX_PROOF_PEER, "peer" }, { GBX_PROOF_SIGNATURE, "signature" }, { GBX_PROOF_CERTIFICATE, "certificate" } };
+        } proofs[] = { { GBX_PROOF_DIRECTORY, "directory" },
+                       { GBX_PROOF_PEER, "peer" },
+                       { GBX_PROOF_SIGNATURE, "signature" },
+                       { GBX_PROOF_CERTIFICATE, "certificate" } };
         struct world *world = *state;
         gbx_auto(gbx_site_closep) struct gbx_site *site = world_open(world);
         struct gbx_caller *caller = NULL;
@@ -583,7 +602,9 @@ static void a_caller_is_proven(void **state) {
 
                 assert_int_equal(gbx_caller_proven(&caller, "admin", proofs[i].kind, NULL), 0);
                 assert_string_equal(gbx_caller_proof(caller), proofs[i].name);
-                assert_int_equal(gbx_record(site, caller, "heartbeat", &(struct gbx_action){ "service.stop", "site", "done", NULL, NULL }, &world->err), 0);
+                assert_int_equal(gbx_record(site, caller, "heartbeat", &(struct gbx_action){ "service.stop", "site", "done", NULL, NULL },
+                                            &world->err),
+                                 0);
                 assert_int_equal(gbx_log_read(site->log, gbx_log_size(site->log) - 1, &entry, NULL), 0);
                 assert_non_null(strstr(gbx_buffer_text(&entry), proofs[i].name));
                 caller = gbx_caller_free(caller);
