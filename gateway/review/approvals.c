@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* The current version of each dataset that the policy covers and the site has. */
 static int add_datasets(struct gbx_site *site, const struct gbx_policy *policy, struct gbx_approval *approval,
@@ -92,6 +93,22 @@ static int check_counts(struct gbx_site *site, const json_t *algorithm, const st
                         verdict.reasons[0].text, verdict.reasons[0].code);
 }
 
+/* A statement must be newer than its reviewer's last rejection, and times are whole seconds: one that is asked for in the
+ * second of the rejection is made in the next. A clock that was set back is not waited for. */
+static int wait_for_next_second(struct gbx_site *site, const json_t *algorithm, const char *reviewer, struct gbx_error *err) {
+        gbx_auto(gbx_json_freep) json_t *rejected = NULL;
+        int64_t time = 0;
+        int r = gbx_fact_one(site, &rejected, err, "approval", "algorithm=?1 AND reviewer=?2 AND decision='reject'",
+                             gbx_json_text(algorithm, "digest"), reviewer, NULL);
+
+        if (r != 0)
+                return r < 0 ? r : 0;
+        (void)gbx_time_parse(gbx_json_text(rejected, "time"), &time, NULL);
+        for (int i = 0; i < 120 && gbx_time_now() == time; i++)
+                (void)nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000 * 1000 }, NULL);
+        return 0;
+}
+
 int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const char *purpose, const char *reviewer, int64_t expires,
                        struct gbx_buffer *ret_text, struct gbx_error *err) {
         gbx_auto(gbx_policy_freep) struct gbx_policy *policy = NULL;
@@ -101,6 +118,8 @@ int gbx_make_statement(struct gbx_site *site, const json_t *algorithm, const cha
 
         if (r >= 0)
                 r = check_counts(site, algorithm, policy, reviewer, err);
+        if (r >= 0)
+                r = wait_for_next_second(site, algorithm, reviewer, err);
         if (r >= 0)
                 r = gbx_random(nonce, sizeof nonce, err);
         if (r < 0)
@@ -175,10 +194,11 @@ static int check_fresh(struct gbx_site *site, const struct gbx_approval *approva
         if (r != 0)
                 return r < 0 ? r : 0;
         gbx_time_text(approval->made, made);
-        return strcmp(made, gbx_json_text(rejected, "time")) >= 0
+        /* times are whole seconds: of the same second, which came first cannot be told, and it is dead */
+        return strcmp(made, gbx_json_text(rejected, "time")) > 0
                        ? 0
-                       : gbx_fail(err, -EKEYREJECTED, "the statement is older than the rejection in entry %lld; get a new one with: gbx review statement",
-                                  (long long)gbx_json_number(rejected, "seq"));
+                       : gbx_fail(err, -EKEYREJECTED, "the statement is not newer than the rejection in entry %lld; get a new one with: "
+                                                      "gbx review statement", (long long)gbx_json_number(rejected, "seq"));
 }
 
 int gbx_check_statement(struct gbx_site *site, const json_t *algorithm, const struct gbx_approval *approval, const void *statement,
