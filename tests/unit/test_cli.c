@@ -21,8 +21,8 @@ static void gbx(struct world *world, const char *arguments, bool both, struct pr
         self[length] = '\0';
         for (int i = 0; i < 3; i++)
                 *strrchr(self, '/') = '\0';
-        (void)snprintf(command, sizeof command, "cd %s && GBX_SITE=%s NO_COLOR=1 %.400s/gbx %s %s", world->root, world->path, self, arguments,
-                       both ? "2>&1" : "2>/dev/null");
+        (void)snprintf(command, sizeof command, "cd %s && GBX_SITE=%s NO_COLOR=1 %.400s/gbx %s %s", world->root, world->path, self,
+                       arguments, both ? "2>&1" : "2>/dev/null");
         gbx_buffer_clear(&ret->out);
         pipe = popen(command, "re");
         assert_non_null(pipe);
@@ -115,6 +115,14 @@ static void exit_codes_are_the_documented_ones(void **state) {
                 { "init --site second --origin test.example/two", 0, "" },
                 { "init --site second", 1, "already" },
                 { "--site nowhere user ls", 1, "gbx init" },
+                { "completion bash", 0, "complete" },
+                { "completion zsh", 0, "compdef" },
+                { "completion fish", 2, "" },
+                { "api --openapi", 0, "openapi" },
+                { "api --man", 0, "gbx" },
+                { "api --man data", 0, "data" },
+                { "api --nouns", 0, "policy" },
+                { "--version", 0, "" },
         };
         struct world *world = *state;
 
@@ -133,9 +141,10 @@ static void exit_codes_are_the_documented_ones(void **state) {
 
 /* For programs: whatever is asked, one document. */
 static void json_is_one_document(void **state) {
-        static const char *const commands[] = { "user ls --as admin",      "policy ls --as admin", "data ls --as admin", "algo ls --as admin",
-                                                "algo show rates --as wang", "review ls --as wang", "job ls --as admin",  "status --as admin",
-                                                "keys",                    "audit ls --as audit",  "flows breakers --as admin", "release ls --as audit" };
+        static const char *const commands[] = { "user ls --as admin",  "policy ls --as admin",      "data ls --as admin",
+                                                "algo ls --as admin",  "algo show rates --as wang", "review ls --as wang",
+                                                "job ls --as admin",   "status --as admin",         "keys",
+                                                "audit ls --as audit", "flows breakers --as admin", "release ls --as audit" };
         struct world *world = *state;
 
         for (size_t i = 0; i < gbx_array_size(commands); i++) {
@@ -152,11 +161,62 @@ static void json_is_one_document(void **state) {
         }
 }
 
+static void put(struct world *world, const char *name, const void *data, size_t size) {
+        char path[120];
+
+        (void)snprintf(path, sizeof path, "%.64s/%s", world->root, name);
+        assert_int_equal(gbx_write_file_durably(AT_FDCWD, path, data, size, 0600, NULL), 0);
+}
+
+/* Keys stay with people: the program has ssh-keygen sign on their side. */
+static void people_sign_with_their_own_keys(void **state) {
+        static const struct {
+                const char *arguments;
+                int status;
+        } steps[] = {
+                { "user add owner-k --role owner --ssh-key k.pub --as admin", 0 },
+                { "user add reviewer-r --role reviewer --ssh-key r.pub --as admin", 0 },
+                { "user add x --role owner --ssh-key k --as admin", 2 }, /* a private key */
+                { "data add debit --owner owner-k --schema schema.yaml --key r data.age --as owner-k", 5 },
+                { "data add debit --owner owner-k --schema schema.yaml --key k data.age --as owner-k", 0 },
+                { "data add debit --owner owner-k --schema missing.yaml --key k data.age --as owner-k", 2 },
+                { "policy apply policy.yaml --as admin", 0 },
+                { "review approve rates --purpose other --key r", 0 },
+                { "review reject rates --reason no --as reviewer-r", 0 },
+                { "policy check policy.yaml", 0 },
+                { "policy check schema.yaml", 2 },
+        };
+        struct world *world = *state;
+        gbx_auto(gbx_buffer_free) struct gbx_buffer csv = {}, sealed = {}, schema = {}, policy = {};
+        char command[200];
+
+        world_csv(&csv);
+        world_encrypt(world, csv.data, csv.size, &sealed);
+        (void)gbx_buffer_printf(&schema, NULL, "dataset: debit%s", strchr(world_schema, '\n'));
+        put(world, "data.age", sealed.data, sealed.size);
+        put(world, "schema.yaml", schema.data, schema.size);
+        (void)snprintf(command, sizeof command, "cd %s && for k in k r; do ssh-keygen -q -t ed25519 -N '' -f $k; done", world->root);
+        assert_int_equal(system(command), 0);
+        (void)gbx_buffer_printf(&policy, NULL, "policy: other\npurpose: other\ndatasets: [credit]\nengines: [lua]\n"
+                                               "approvals: { required: 1, reviewers: [reviewer-r], valid-for: 90d }\n%s",
+                                strstr(world_policy, "limits:"));
+        put(world, "policy.yaml", policy.data, policy.size);
+        for (size_t i = 0; i < gbx_array_size(steps); i++) {
+                gbx_auto(free_printed) struct printed printed = {};
+
+                gbx(world, steps[i].arguments, true, &printed);
+                if (printed.status != steps[i].status)
+                        fail_msg("gbx %s: %d: %s", steps[i].arguments, printed.status, gbx_buffer_text(&printed.out));
+        }
+        world_replays(world);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 WORLD_TEST(every_operation_has_help_and_refuses_what_it_does_not_know),
                 WORLD_TEST(exit_codes_are_the_documented_ones),
                 WORLD_TEST(json_is_one_document),
+                WORLD_TEST(people_sign_with_their_own_keys),
         };
 
         return cmocka_run_group_tests(tests, world_prepare, world_discard);

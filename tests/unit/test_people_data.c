@@ -31,7 +31,8 @@ static void users_are_checked(void **state) {
 
         world_expect(world, -EINVAL, "admin", "user", "add", json_pack("{s:s, s:[s]}", "name", "new", "role", "owner")); /* no key */
         world_expect(world, -EINVAL, "admin", "user", "add", json_pack("{s:s, s:[s], s:s}", "name", "new", "role", "king", "ssh-key", "x"));
-        world_expect(world, -EINVAL, "admin", "user", "add", json_pack("{s:s, s:[s], s:s}", "name", "new", "role", "owner", "ssh-key", "ssh-rsa AAAA"));
+        world_expect(world, -EINVAL, "admin", "user", "add",
+                     json_pack("{s:s, s:[s], s:s}", "name", "new", "role", "owner", "ssh-key", "ssh-rsa AAAA"));
         world_expect(world, -EINVAL, "admin", "user", "add",
                      json_pack("{s:s, s:[s], s:s}", "name", "new", "role", "owner", "ssh-key", "-----BEGIN OPENSSH PRIVATE KEY-----"));
         world_expect(world, -EINVAL, "admin", "user", "add", json_pack("{s:s, s:s}", "name", "bank-a", "age", "age1nothing"));
@@ -85,7 +86,9 @@ static void data_that_is_not_for_the_site_is_refused(void **state) {
         gbx_auto(gbx_buffer_free) struct gbx_buffer sealed = {};
 
         assert_int_equal(gbx_age_identity_generate(&stranger, NULL), 0);
-        assert_int_equal(gbx_age_encrypt_buffer("a,b\n", 4, (struct gbx_age_recipients){ gbx_age_identity_recipient(stranger), 1 }, &sealed, NULL), 0);
+        assert_int_equal(
+                gbx_age_encrypt_buffer("a,b\n", 4, (struct gbx_age_recipients){ gbx_age_identity_recipient(stranger), 1 }, &sealed, NULL),
+                0);
         for (size_t i = 0; i < 2; i++) {
                 world_attach(world, "file", i ? (const void *)"plain text" : sealed.data, i ? 10 : sealed.size);
                 assert_true(world_ask(world, "fund", "data", "prepare",
@@ -105,7 +108,8 @@ static void words_of_reviewers_count_once_and_for_what_they_say(void **state) {
         struct world *world = *state;
         gbx_auto(gbx_free_pointer) char *statement = NULL;
 
-        world_expect(world, 0, "wang", "review", "statement", json_pack("{s:s, s:s}", "what", world_algorithm, "purpose", "credit-scoring"));
+        world_expect(world, 0, "wang", "review", "statement",
+                     json_pack("{s:s, s:s}", "what", world_algorithm, "purpose", "credit-scoring"));
         statement = strdup(world_member(world, "statement"));
         assert_true(world_ask(world, "li", "review", "approve", /* another's statement */
                               json_pack("{s:s, s:s, s:o}", "what", world_algorithm, "statement", statement, "signature",
