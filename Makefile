@@ -136,6 +136,7 @@ asan: all ## unit tests and fuzz corpora under AddressSanitizer and UndefinedBeh
 	@$(MAKE) BUILD=build/asan OPTIMIZE='-O1 -g' HARDEN='-fPIE' \
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer $(SANITIZER_NOISE)' asan-run
 asan-run: borrow $(UNIT_TESTS) $(FUZZERS)
+	@ln -sfn ../gbx $(BUILD)/gbx # test_cli starts it; what runs in this program is what is watched
 	@scripts/run-tests unit fuzz
 .PHONY: asan-run clang-run
 
