@@ -156,7 +156,11 @@ static void signals_and_environment_are_fresh(void **state) {
                 (struct gbx_ended[]){ shell("while read -r l; do case $l in SigBlk:*|SigIgn:*) echo $l;; esac; done "
                                             "</proc/self/status; echo \"[$GBX_TEST_SPAWN]\"",
                                             NULL, 0, NULL, &output) }));
-        assert_string_equal(gbx_buffer_text(&output), "SigBlk: 0000000000000000\nSigIgn: 0000000000000000\n[]\n");
+        /* 32 and 33 are the C library's own: nobody can set them, and make's children begin with both ignored */
+        if (!strstr(gbx_buffer_text(&output), "SigIgn: 0000000180000000\n"))
+                assert_string_equal(gbx_buffer_text(&output), "SigBlk: 0000000000000000\nSigIgn: 0000000000000000\n[]\n");
+        else
+                assert_string_equal(gbx_buffer_text(&output), "SigBlk: 0000000000000000\nSigIgn: 0000000180000000\n[]\n");
         (void)sigpending(&all);
         assert_int_equal(sigismember(&all, SIGCHLD), 1); /* the caller's mask is as it was */
         (void)signal(SIGPIPE, SIG_DFL);
