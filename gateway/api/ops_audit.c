@@ -12,6 +12,7 @@
 #include "gateway/log/format/proof.h"
 #include "gateway/log/verify/export.h"
 #include "gateway/log/verify/verify.h"
+#include "gateway/log/format/proven.h"
 #include "gateway/log/writer/log.h"
 #include "gateway/store/transaction.h"
 
@@ -22,19 +23,25 @@ enum { LIST_LIMIT = 1000 };
 
 /* --- entries ---------------------------------------------------------------------- */
 
-/* Walks the log: of a site all of it, of a copy what its checkpoint covers. */
+/* Walks the log: of a site all of it, of a copy what its checkpoint covers, each entry shown to be under its root. */
 static int each_entry(struct gbx_session *session, const struct gbx_api_log *log, gbx_log_visit *visit, void *context,
                       struct gbx_error *err) {
         gbx_auto(gbx_tree_freep) struct gbx_tree *tree = NULL;
+        gbx_auto(gbx_proven_freep) struct gbx_proven *proven = NULL;
+        struct gbx_checkpoint checkpoint;
         int r;
 
         if (!log->given)
                 return gbx_log_each(session->site->log, 0, visit, context, err);
-        r = gbx_log_tree_open(log->path, &tree, NULL, NULL, err);
+        r = gbx_log_tree_open(log->path, &tree, NULL, &checkpoint, err);
+        if (r == 0)
+                r = gbx_proven_new(&proven, tree, err);
+        if (r == 0)
+                r = gbx_proven_trust_checkpoint(proven, &checkpoint, err);
         for (uint64_t i = 0; r == 0 && i < gbx_tree_size(tree); i++) {
                 struct gbx_bytes entry;
 
-                r = gbx_tree_entry(tree, i, &entry, err);
+                r = gbx_proven_entry(proven, i, &entry, err);
                 if (r == 0)
                         r = visit(context, i, entry.data, entry.size, err);
         }

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "gateway/log/format/entry.h"
 #include "gateway/log/format/note.h"
+#include "gateway/log/format/proven.h"
 #include "gateway/log/witness/anchor.h"
 
 #include <fcntl.h>
@@ -82,16 +83,21 @@ static int check_receipt(struct gbx_tree *tree, const char *origin, const char *
 
 int gbx_log_check_anchors(const char *path, const char *url, size_t *ret_count, struct gbx_error *err) {
         gbx_auto(gbx_tree_freep) struct gbx_tree *tree = NULL;
+        gbx_auto(gbx_proven_freep) struct gbx_proven *proven = NULL;
         struct gbx_checkpoint checkpoint;
         size_t count = 0;
         int r = gbx_log_tree_open(path, &tree, NULL, &checkpoint, err);
 
+        if (r == 0)
+                r = gbx_proven_new(&proven, tree, err);
+        if (r == 0)
+                r = gbx_proven_trust_checkpoint(proven, &checkpoint, err);
         for (uint64_t i = 0; r == 0 && i < gbx_tree_size(tree); i++) {
                 gbx_auto(gbx_json_freep) json_t *entry = NULL;
                 struct gbx_bytes bytes;
                 const char *action;
 
-                r = gbx_tree_entry(tree, i, &bytes, err);
+                r = gbx_proven_entry(proven, i, &bytes, err);
                 if (r < 0)
                         break;
                 if (!memmem(bytes.data, bytes.size, "anchor.receipt", 14) || gbx_entry_parse(bytes.data, bytes.size, &entry, NULL) < 0)

@@ -149,3 +149,16 @@ END
         gbx data show credit --as fund --json | jq -e 'all(.bytes > 0)'
         status_is 3 gbx data usage credit --as second
 }
+
+@test "a copy of the log is read under its checkpoint: an entry that was changed is not listed but named" {
+        rm -rf "$WORK/copy"
+        cp -r "$GBX_SITE/log" "$WORK/copy"
+        status_is 0 gbx audit ls --log "$WORK/copy" --as audit
+        [[ $output == *" user.add "* ]]
+        find "$WORK/copy/tile/entries" -type f -exec sed -i '0,/"action":"user.add"/s//"action":"user.odd"/' {} +
+        ! cmp -s <(cat "$GBX_SITE"/log/tile/entries/000.p/*) <(cat "$WORK"/copy/tile/entries/000.p/*)
+        status_is 5 gbx audit ls --log "$WORK/copy" --as audit
+        says "entry "
+        [[ $output != *"user.odd"* ]]
+        status_is 5 gbx audit export --log "$WORK/copy" --as audit
+}
